@@ -1,0 +1,73 @@
+import type { CiContext } from './ci-context.ts';
+import type { Json } from './json.ts';
+import type { Report } from './report.ts';
+import type { Secret } from './secret.ts';
+
+/** Where a CI's OIDC tokens come from. */
+export interface SubjectTokenSource {
+  /** Whether a new token can be had at any time (else the step has one token, and it ends with it). */
+  readonly renewable: boolean;
+  /**
+   * A JSON Web Token of the CI for `audience`.
+   * @throws SubmitError `token-missing` with what the user must add to the pipeline.
+   */
+  getSubjectToken(request: SubjectTokenRequest): Promise<Secret>;
+  /** Whether `audience` is the one that this CI uses when none is asked for: only the service can say whether it is trusted. */
+  isDefaultAudience(audience: string): boolean;
+  /** What to write into the pipeline so that the token gets one of `audiences`. */
+  howToRequest(audience: string): readonly string[];
+}
+
+export interface SubjectTokenRequest {
+  readonly audience: string;
+  /** Seconds of life that the exchange can make use of. A source that cannot choose ignores it. */
+  readonly lifetimeSeconds?: number;
+  readonly signal: AbortSignal;
+}
+
+/** The log of one step, in the style of its CI. Text from a service goes through `remote` only. */
+export interface Log {
+  section(title: string): void;
+  info(line: string): void;
+  success(line: string): void;
+  warning(line: string): void;
+  error(line: string): void;
+  debug(line: string): void;
+  /** Lines of untrusted text, made harmless and set apart. */
+  remote(lines: readonly string[]): void;
+  /** How a link is written in this log. */
+  link(url: string, text?: string): string;
+}
+
+/** What the submission was, so that a later hook can cancel it when this process was killed. */
+export interface RunningJob {
+  readonly kind: string;
+  readonly id: string;
+}
+
+/** A continuous integration service: settings and facts in, tokens, log, report and outputs out. */
+export interface Host {
+  readonly context: CiContext;
+  /** What the user set, by canonical (kebab-case) name; unknown names are still in it. */
+  readonly settings: ReadonlyMap<string, Json>;
+  /** A setting's name as users of this CI write it. */
+  spell(setting: string): string;
+  readonly subjectTokens: SubjectTokenSource;
+  readonly log: Log;
+  /** Tells the CI to hide the value in everything that the step prints. */
+  conceal(secret: Secret): Promise<void>;
+  /** Shows or updates the step's report. It may reject: the run then warns and goes on. */
+  report(report: Report): Promise<void>;
+  /** Hands outputs to later steps. It may reject: the run then warns and goes on. Returns where they can be found, for people. */
+  publish(outputs: Outputs): Promise<readonly string[]>;
+  /** The outputs that an earlier step of this build published under `reference`. */
+  earlierOutputs(reference: string): Promise<Outputs | undefined>;
+  /** Keeps what is running until `forget`, for the second chance to cancel. */
+  remember(job: RunningJob): Promise<void>;
+  forget(): Promise<void>;
+  /** Whether a cancelled step gets time to act (else the cancel command is printed early). */
+  readonly graceOnCancel: boolean;
+}
+
+/** Outputs by name, as text; structured ones are JSON text. */
+export type Outputs = Readonly<Record<string, string>>;

@@ -1,0 +1,211 @@
+import type { Clock } from './clock.ts';
+import { SubmitError } from './errors.ts';
+import { type Json, parseJson } from './json.ts';
+import { plainLine } from './remote-text.ts';
+import type { Secret } from './secret.ts';
+
+export interface HttpCall {
+  readonly method: 'GET' | 'POST' | 'PUT';
+  /** Without credentials; https, or http on loopback. */
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly bearer?: Secret;
+}
+
+/** What became of one request. `lost` means that no whole answer came: `sent: false` when the service cannot have seen it. */
+export type Attempt =
+  | {
+      readonly kind: 'answer';
+      readonly status: number;
+      readonly retryAfterMs?: number;
+      readonly contentType: string;
+      readonly text: string;
+    }
+  | { readonly kind: 'lost'; readonly reason: string; readonly sent: boolean };
+
+export type Answer = Extract<Attempt, { kind: 'answer' }>;
+
+export interface Http {
+  /** One request, one attempt. Rejects only when `signal` aborts. */
+  once(call: HttpCall, signal: AbortSignal): Promise<Attempt>;
+  /**
+   * A request that may be repeated: again after a lost answer, 408, 429 and 5xx, within a total budget, honouring Retry-After.
+   * Returns the first definite answer (any other status).
+   * @throws SubmitError `service-unavailable`, `rate-limited`.
+   */
+  persist(call: HttpCall, signal: AbortSignal): Promise<Answer>;
+  /** Opens a connection to the origin ahead of its use, so that its handshake overlaps with the requests before. */
+  warm(url: string): void;
+}
+
+export interface HttpTimings {
+  /** One attempt, in ms. */
+  readonly attemptMs: number;
+  /** All attempts of one `persist`, in ms. */
+  readonly budgetMs: number;
+}
+
+export const HTTP_TIMINGS: HttpTimings = { attemptMs: 30_000, budgetMs: 120_000 };
+const ANSWER_LIMIT = 16 * 1024 * 1024;
+const FIRST_DELAY_MS = 500;
+const LONGEST_DELAY_MS = 20_000;
+
+/** Statuses after which the same request may succeed. */
+export function isTransient(status: number): boolean {
+  return status === 408 || status === 429 || status >= 500;
+}
+
+/** An HTTP client over the given `fetch`. Redirects are never followed, since a credential would go with them. */
+export function createHttp(fetch: typeof globalThis.fetch, clock: Clock, timings: HttpTimings): Http {
+  const once = async (call: HttpCall, signal: AbortSignal): Promise<Attempt> => {
+    requireTrustworthy(call.url);
+    const timeout = AbortSignal.timeout(timings.attemptMs);
+    try {
+      const response = await fetch(call.url, {
+        method: call.method,
+        headers: {
+          accept: 'application/json',
+          ...call.headers,
+          ...(call.bearer === undefined ? {} : { authorization: `Bearer ${call.bearer.reveal()}` }),
+        },
+        ...(call.body === undefined ? {} : { body: call.body }),
+        redirect: 'manual',
+        signal: AbortSignal.any([signal, timeout]),
+      });
+      const text = await readLimited(response);
+      const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), clock.now());
+      return {
+        kind: 'answer',
+        status: response.status,
+        contentType: response.headers.get('content-type') ?? '',
+        text,
+        ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (timeout.aborted)
+        return { kind: 'lost', reason: `no answer within ${timings.attemptMs / 1000} s`, sent: true };
+      return lostBy(error);
+    }
+  };
+
+  const persist = async (call: HttpCall, signal: AbortSignal): Promise<Answer> => {
+    const startedAt = clock.now();
+    for (let attempt = 1; ; attempt += 1) {
+      const result = await once(call, signal);
+      if (result.kind === 'answer' && !isTransient(result.status)) return result;
+      const wait = retryDelay(attempt, result);
+      if (clock.now() - startedAt + wait > timings.budgetMs) throw exhausted(call.url, result, attempt);
+      await clock.sleep(wait, signal);
+      signal.throwIfAborted();
+    }
+  };
+
+  const warm = (url: string): void => {
+    const { origin } = new URL(url);
+    fetch(origin, { method: 'HEAD', redirect: 'manual', signal: AbortSignal.timeout(timings.attemptMs) }).catch(() => {
+      // Only a head start: the request that follows reports what is wrong.
+    });
+  };
+
+  return { once, persist, warm };
+}
+
+/** Milliseconds before the next attempt: what the service asked for, else doubling from half a second. */
+export function retryDelay(attempt: number, result: Attempt): number {
+  if (result.kind === 'answer' && result.retryAfterMs !== undefined)
+    return Math.max(result.retryAfterMs, FIRST_DELAY_MS);
+  return Math.min(FIRST_DELAY_MS * 2 ** (attempt - 1), LONGEST_DELAY_MS);
+}
+
+/** Milliseconds of a Retry-After header (RFC 9110, section 10.2.3): seconds or a date. */
+export function parseRetryAfter(header: string | null, now: number): number | undefined {
+  if (header === null) return undefined;
+  if (/^\s*\d+\s*$/.test(header)) return Number(header) * 1000;
+  const date = Date.parse(header);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}
+
+/** The error for a request that was repeated in vain. */
+export function exhausted(url: string, last: Attempt, attempts: number): SubmitError {
+  const limited = last.kind === 'answer' && last.status === 429;
+  return new SubmitError(limited ? 'rate-limited' : 'service-unavailable', {
+    happened: `${new URL(url).host} ${limited ? 'kept limiting the rate' : 'cannot be used'}: ${describeAttempt(last)} (${attempts} ${attempts === 1 ? 'attempt' : 'attempts'})`,
+    remedy: ['Start the step again: what was submitted before is found again, not submitted twice.'],
+  });
+}
+
+export function describeAttempt(result: Attempt): string {
+  if (result.kind === 'lost') return result.reason;
+  const words = plainLine(result.text.replace(/<[^>]*>/g, ' '), 160);
+  return `it answered ${result.status}${words === '' ? '' : `: ${words}`}`;
+}
+
+/**
+ * The JSON of an answer.
+ * @returns undefined for text that is not JSON (an HTML page, a truncated body).
+ */
+export function answerJson(answer: Answer): Json | undefined {
+  try {
+    return parseJson(answer.text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The error for an answer that is not the documented JSON. */
+export function unreadable(url: string, answer: Answer): SubmitError {
+  const { host } = new URL(url);
+  const html = /html/i.test(answer.contentType) || /^\s*</.test(answer.text);
+  const redirect = answer.status >= 300 && answer.status < 400;
+  return new SubmitError('unreadable-answer', {
+    happened: `${host} answered ${answer.status} with ${redirect ? 'a redirect' : html ? 'an HTML page' : 'something that is not JSON'} where its API answers with JSON`,
+    presented: [
+      `content type: ${plainLine(answer.contentType, 80) || 'none'}`,
+      `beginning: ${describeAttempt({ ...answer, text: answer.text.slice(0, 400) })}`,
+    ],
+    remedy: [`Check that ${host} is the service's own host and not a login or proxy page.`],
+  });
+}
+
+function requireTrustworthy(url: string): void {
+  const { protocol, hostname } = new URL(url);
+  if (protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))) return;
+  throw new TypeError(`refusing to send to ${protocol}//${hostname}: only https, or http on loopback`);
+}
+
+export function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(hostname);
+}
+
+async function readLimited(response: Response): Promise<string> {
+  if (response.body === null) return '';
+  const decoder = new TextDecoder();
+  let text = '';
+  let size = 0;
+  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+    size += chunk.byteLength;
+    if (size > ANSWER_LIMIT) throw new Error(`an answer of more than ${ANSWER_LIMIT / 1024 / 1024} MiB`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+// Failures before anything was written; everything else may have reached the service.
+const NEVER_SENT = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+function lostBy(error: unknown): Attempt {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  const tls = /^(?:CERT_|ERR_TLS|UNABLE_TO|SELF_SIGNED|DEPTH_ZERO)/.test(code);
+  const message = cause instanceof Error ? plainLine(cause.message, 160) : 'the request failed';
+  return { kind: 'lost', reason: code === '' ? message : `${message} (${code})`, sent: !(NEVER_SENT.has(code) || tls) };
+}

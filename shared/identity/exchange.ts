@@ -1,0 +1,16 @@
+import type { Clock } from '../clock.ts';
+import type { Log, SubjectTokenSource } from '../host.ts';
+import type { Http } from '../http.ts';
+import type { Secret } from '../secret.ts';
+
+/** What a token exchange works with. */
+export interface ExchangeEnvironment {
+  readonly http: Http;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly subjectTokens: SubjectTokenSource;
+  /** Makes the CI hide a token; called before the token is used. */
+  readonly conceal: (secret: Secret) => Promise<void>;
+  /** Where a service's public host is reached: itself, or a simulator on loopback. For libraries that make their own requests. */
+  readonly reach: (url: string) => string;
+}

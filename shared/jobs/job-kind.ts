@@ -1,0 +1,135 @@
+import type { CiContext } from '../ci-context.ts';
+import type { SubmitError } from '../errors.ts';
+import type { Outputs } from '../host.ts';
+import type { Answer, HttpCall } from '../http.ts';
+import type { CredentialSource } from '../identity/credential.ts';
+import type { ExchangeEnvironment } from '../identity/exchange.ts';
+import type { Json, JsonObject } from '../json.ts';
+import type { ServiceClient } from '../service-client.ts';
+import { type Faults, parseSettings, type Settings, type SettingValues } from '../settings.ts';
+
+export type Phase = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
+
+/** Why a job failed, as far as the service tells: whose problem it is decides what to do next. */
+export type FailureCause = 'code' | 'infrastructure' | 'quota' | 'permission' | 'timeout';
+
+export interface RunStatus {
+  readonly phase: Phase;
+  /** The service's own word for the state. */
+  readonly word: string;
+  /** The run is on its way to an end that is not decided yet (cancelling, terminating). */
+  readonly ending?: boolean;
+  /** The service's explanation of the state, untrusted. */
+  readonly detail?: string;
+  readonly failure?: { readonly cause: FailureCause; readonly message: string };
+  readonly url?: string;
+  /** The states of the run's tasks, where it has several. */
+  readonly parts: readonly { readonly name: string; readonly phase: Phase; readonly word: string }[];
+  /** The answer that this was read from, for the outputs. */
+  readonly source: Json;
+}
+
+export function isOver(status: RunStatus): boolean {
+  return status.phase === 'succeeded' || status.phase === 'failed' || status.phase === 'cancelled';
+}
+
+/** What marks one attempt at a submission. */
+export interface SubmissionMark {
+  /** 64 hex digits, the same for every attempt. */
+  readonly key: string;
+  readonly attempt: number;
+  /** 64 hex digits, for this attempt only. */
+  readonly token: string;
+}
+
+/** A run that exists, with the attempt that made it where the service keeps that. */
+export interface FoundRun {
+  readonly id: string;
+  readonly attempt: number;
+}
+
+/** What is left to tell when a run is over. */
+export interface Conclusion {
+  readonly outputs: Outputs;
+  /** Untrusted texts to show, such as the end of a failed task's output. */
+  readonly notes: readonly { readonly title: string; readonly lines: readonly string[] }[];
+}
+
+/** A bound job: settings are checked and closed over. Functions named `…Call` are pure; the others only ask the given client. */
+export interface Job {
+  /** What it is and where, on one line. */
+  readonly title: string;
+  /** Whose identity the service sees. */
+  readonly identity: string;
+  /** An address of the service, for opening a connection early. */
+  readonly origin: string;
+  /** What is submitted, before it is marked; undefined when an earlier run is attached to. */
+  readonly payload: JsonObject | undefined;
+  /** Seconds after which the service itself ends the job, as far as the payload says. */
+  readonly serverTimeoutSeconds: number | undefined;
+  /** The requests of the token exchange, with placeholders for tokens, for `dry-run`. */
+  readonly exchangeCalls: readonly HttpCall[];
+  credential(environment: ExchangeEnvironment): Promise<CredentialSource>;
+  submissionCall(payload: JsonObject, mark: SubmissionMark): HttpCall;
+  /** The run's id in the answer to a submission; undefined when the answer is not whole. */
+  readSubmission(answer: Json | undefined): string | undefined;
+  /** Whether the service itself recognises a repeated submission by its token. Else `find` must tell. */
+  readonly recognisesRepeats: boolean;
+  /** The runs that carry the key, oldest attempt first; undefined when the service cannot be asked that. */
+  readonly find:
+    | ((client: ServiceClient, key: string, signal: AbortSignal) => Promise<readonly FoundRun[]>)
+    | undefined;
+  status(client: ServiceClient, id: string, signal: AbortSignal): Promise<RunStatus>;
+  cancelCall(id: string): HttpCall;
+  conclude(client: ServiceClient, id: string, status: RunStatus, signal: AbortSignal): Promise<Conclusion>;
+  /** The run that a user's reference means (an id or a full name); undefined when it cannot be one. */
+  readReference(reference: string): string | undefined;
+  /** A shell command that cancels the run, for people. */
+  cancelCommand(id: string): string;
+  url(id: string): string | undefined;
+  /** What a refusal means (any status that is not 2xx and not worth repeating). */
+  explain(call: HttpCall, answer: Answer): SubmitError;
+  /** Whether a 429 means a lack of capacity and not of patience. */
+  isCapacity(answer: Answer): boolean;
+}
+
+/** What `bind` may look at besides the settings. */
+export interface Binding {
+  readonly context: CiContext;
+  /** The parsed spec, placeholders filled and overrides applied. */
+  readonly spec: JsonObject | undefined;
+  /** The run's own settings that shape the request. */
+  readonly attach: boolean;
+  readonly timeoutSeconds: number;
+  /** Whether the user set the timeout (else it is the default). */
+  readonly faults: Faults;
+}
+
+/** The unit of extension: everything about one way to submit work. */
+export interface JobKind {
+  readonly id: string;
+  /** For headings: `Vertex AI custom job`. */
+  readonly title: string;
+  readonly settings: Settings;
+  /** What it puts out when the run is over, by name, for the README. */
+  readonly outputs: Readonly<Record<string, string>>;
+  /** Checks what is set and closes over it; undefined when a fault was added. */
+  bind(given: ReadonlyMap<string, Json>, binding: Binding): Job | undefined;
+}
+
+/** Makes a kind of typed parts, so that the list of kinds needs no cast. */
+export function defineKind<S extends Settings>(kind: {
+  readonly id: string;
+  readonly title: string;
+  readonly settings: S;
+  readonly outputs: Readonly<Record<string, string>>;
+  bind(values: SettingValues<S>, binding: Binding): Job | undefined;
+}): JobKind {
+  return {
+    ...kind,
+    bind: (given, binding) => {
+      const values = parseSettings(kind.settings, given, binding.faults);
+      return values === undefined ? undefined : kind.bind(values, binding);
+    },
+  };
+}

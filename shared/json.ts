@@ -1,0 +1,74 @@
+/** JSON with integers of any size: an integer outside the safe range is a bigint on the way in and stays exact on the way out. */
+export type Json = string | number | boolean | bigint | null | readonly Json[] | JsonObject;
+export interface JsonObject {
+  readonly [key: string]: Json;
+}
+
+type SourceReviver = (this: unknown, key: string, value: unknown, context: { source?: string }) => unknown;
+const exactIntegers: SourceReviver = (_key, value, context) =>
+  typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(context.source ?? '')
+    ? BigInt(context.source ?? '')
+    : value;
+
+/**
+ * Parses JSON text without losing digits of large integers (run ids may exceed 2^53).
+ * @throws SyntaxError for text that is not JSON.
+ */
+export function parseJson(text: string): Json {
+  return (JSON.parse as (text: string, reviver: SourceReviver) => Json)(text, exactIntegers);
+}
+
+const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
+
+/** Writes JSON text; bigints become plain JSON numbers with all their digits. */
+export function stringifyJson(value: Json, indent?: number): string {
+  return JSON.stringify(value, (_key, item) => (typeof item === 'bigint' ? rawJSON(String(item)) : item), indent);
+}
+
+/** The same value with the keys of every object in order: equal documents give equal text, however they were written. */
+export function canonicalJson(value: Json): string {
+  return stringifyJson(sorted(value));
+}
+
+function sorted(value: Json): Json {
+  if (isArray(value)) return value.map(sorted);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map((key) => [key, sorted(value[key] ?? null)]),
+  );
+}
+
+export function isArray(value: unknown): value is readonly Json[] {
+  return Array.isArray(value);
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The object at `key`, or an empty one where the answer has none: a missing member is a missing detail, not a crash. */
+export function objectAt(value: Json | undefined, key: string): JsonObject {
+  const member = isObject(value) ? value[key] : undefined;
+  return isObject(member) ? member : {};
+}
+
+/** The text at `key`; numbers of any size become their decimal text (int64 arrives as either). */
+export function textAt(value: Json | undefined, key: string): string | undefined {
+  const member = isObject(value) ? value[key] : undefined;
+  if (typeof member === 'string') return member;
+  return typeof member === 'number' || typeof member === 'bigint' ? String(member) : undefined;
+}
+
+/** The number at `key`, also when the service wrote it as decimal text. */
+export function numberAt(value: Json | undefined, key: string): number | undefined {
+  const text = textAt(value, key);
+  const number = text === undefined || text.trim() === '' ? Number.NaN : Number(text);
+  return Number.isFinite(number) ? number : undefined;
+}
+
+export function listAt(value: Json | undefined, key: string): readonly Json[] {
+  const member = isObject(value) ? value[key] : undefined;
+  return isArray(member) ? member : [];
+}

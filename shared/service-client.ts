@@ -1,0 +1,43 @@
+import type { SubmitError } from './errors.ts';
+import { type Answer, type Attempt, answerJson, type Http, type HttpCall, unreadable } from './http.ts';
+import type { CredentialSource } from './identity/credential.ts';
+import type { Json } from './json.ts';
+
+/** Requests to one service under one identity. */
+export interface ServiceClient {
+  /**
+   * Reads: repeated until a definite answer comes.
+   * @throws SubmitError what the service's refusal means, or that it cannot be used.
+   */
+  read(call: HttpCall, signal: AbortSignal): Promise<Json>;
+  /** One attempt at a request that must not be repeated blindly. A credential refused before its time is renewed once. */
+  attempt(call: HttpCall, signal: AbortSignal): Promise<Attempt>;
+}
+
+export function createServiceClient(
+  http: Http,
+  credential: CredentialSource,
+  explain: (call: HttpCall, answer: Answer) => SubmitError,
+): ServiceClient {
+  const withCredential = async <T extends Attempt>(
+    call: HttpCall,
+    signal: AbortSignal,
+    send: (call: HttpCall, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> => {
+    const first = await send({ ...call, bearer: (await credential.get(signal)).token }, signal);
+    if (first.kind !== 'answer' || first.status !== 401) return first;
+    // A 401 means that nothing was done, so the request may be sent again under a new credential.
+    credential.renew();
+    return send({ ...call, bearer: (await credential.get(signal)).token }, signal);
+  };
+  return {
+    attempt: (call, signal) => withCredential(call, signal, http.once),
+    read: async (call, signal) => {
+      const answer = await withCredential(call, signal, http.persist);
+      if (answer.status < 200 || answer.status >= 300) throw explain(call, answer);
+      const json = answerJson(answer);
+      if (json === undefined) throw unreadable(call.url, answer);
+      return json;
+    },
+  };
+}

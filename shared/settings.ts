@@ -1,0 +1,205 @@
+import * as z from 'zod';
+import { type Json, stringifyJson } from './json.ts';
+import { nearestName } from './nearest-name.ts';
+import { plainLine } from './remote-text.ts';
+
+/** How a setting is written, so that a CI whose variables are all text knows how to read it. */
+export type SettingForm = 'text' | 'flag' | 'list' | 'map' | 'overrides' | 'objects' | 'document';
+
+/** One setting: the only source of its parsing, its faults, and everything that users read about it. */
+export interface Setting<T = unknown> {
+  readonly form: SettingForm;
+  readonly schema: z.ZodType<T>;
+  /** One or two sentences in Markdown. */
+  readonly description: string;
+  /** Completes "expected …". */
+  readonly expected: string;
+  readonly example: Json;
+  readonly required: boolean;
+  readonly default?: Json;
+}
+
+export type Settings = Readonly<Record<string, Setting>>;
+export type SettingValues<S extends Settings> = {
+  readonly [Name in keyof S]: S[Name] extends Setting<infer T> ? T : never;
+};
+
+interface Described {
+  readonly description: string;
+  readonly expected: string;
+  readonly example: Json;
+}
+
+function optional<T>(form: SettingForm, schema: z.ZodType<T>, described: Described): Setting<T | undefined> {
+  return { form, schema: schema.optional(), required: false, ...described };
+}
+
+/** Makes a setting mandatory. */
+export function required<T>(setting: Setting<T | undefined>): Setting<T> {
+  const { schema } = setting;
+  const inner = schema instanceof z.ZodOptional ? (schema.unwrap() as z.ZodType<T>) : (schema as z.ZodType<T>);
+  return { ...setting, schema: inner, required: true };
+}
+
+/** Gives a setting a value for when it is not set. */
+export function withDefault<T>(setting: Setting<T | undefined>, value: T & Json): Setting<T> {
+  const inner = required(setting).schema;
+  return { ...setting, schema: inner.default(value as never) as unknown as z.ZodType<T>, default: value };
+}
+
+export function text(described: Described & { readonly pattern?: RegExp }): Setting<string | undefined> {
+  const string = z.string().min(1);
+  return optional('text', described.pattern === undefined ? string : string.regex(described.pattern), described);
+}
+
+export function choice<const T extends string>(values: readonly T[], described: Described): Setting<T | undefined> {
+  return optional('text', z.enum(values), described);
+}
+
+export function flag(described: Omit<Described, 'expected' | 'example'>): Setting<boolean | undefined> {
+  const schema = z.literal([true, false, 'true', 'false']).transform((value) => value === true || value === 'true');
+  return optional('flag', schema, { ...described, expected: 'true or false', example: true });
+}
+
+/** Ids are text or, as YAML reads them, numbers; they stay text, so that none of their digits are lost. */
+export function id(described: Described & { readonly pattern: RegExp }): Setting<string | undefined> {
+  const schema = z.union([z.string().regex(described.pattern), z.number().int().nonnegative()]).transform(String);
+  return optional('text', schema, described);
+}
+
+const DURATION = /^(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s)?$/;
+const SECONDS = { d: 86_400, h: 3_600, m: 60, s: 1 } as const;
+
+/** Seconds of a duration such as `90m` or `1d12h`; undefined for anything else and for zero. */
+export function parseDuration(text: string): number | undefined {
+  if (!DURATION.test(text)) return undefined;
+  let total = 0;
+  for (const [, amount = '', unit = ''] of text.matchAll(/(\d+)([dhms])/g)) {
+    total += Number(amount) * SECONDS[unit as keyof typeof SECONDS];
+  }
+  return total > 0 && Number.isSafeInteger(total) ? total : undefined;
+}
+
+/** The value is the number of seconds. */
+export function duration(described: Omit<Described, 'expected'>): Setting<number | undefined> {
+  const schema = z
+    .string()
+    .regex(DURATION)
+    .transform((value, context) => {
+      const seconds = parseDuration(value);
+      if (seconds === undefined) context.addIssue('not a duration');
+      return seconds ?? 0;
+    });
+  return optional('text', schema, {
+    ...described,
+    expected: 'a duration in days, hours, minutes and seconds, such as 90m, 6h or 1d12h',
+  });
+}
+
+export function list(described: Described & { readonly pattern?: RegExp }): Setting<readonly string[] | undefined> {
+  const item = described.pattern === undefined ? z.string().min(1) : z.string().regex(described.pattern);
+  return optional('list', z.array(item), described);
+}
+
+/** Text by name; numbers and booleans become their text. */
+export function map(described: Described): Setting<Readonly<Record<string, string>> | undefined> {
+  const value = z.union([z.string(), z.number(), z.boolean()]).transform(String);
+  return optional('map', z.record(z.string(), value), described);
+}
+
+/** Any JSON by path. */
+export function overrides(described: Described): Setting<Readonly<Record<string, Json>> | undefined> {
+  return optional('overrides', z.record(z.string(), z.json() as unknown as z.ZodType<Json>), described);
+}
+
+/** A list of objects of one shape. */
+export function objects<T>(item: z.ZodType<T>, described: Described): Setting<readonly T[] | undefined> {
+  return optional('objects', z.array(item), described);
+}
+
+/** A path in the checkout, or the document itself. */
+export function document(described: Described): Setting<string | Readonly<Record<string, Json>> | undefined> {
+  const inline = z.record(z.string(), z.json() as unknown as z.ZodType<Json>);
+  return optional('document', z.union([z.string().min(1), inline]), described);
+}
+
+/** Collects everything that is wrong, so that the user is told once. */
+export interface Faults {
+  /** `subject` is a setting's canonical name, or a place in a file. */
+  add(subject: string | { readonly place: string }, problem: string): void;
+  readonly messages: readonly string[];
+}
+
+/** Faults in the spelling of one CI. */
+export function collectFaults(spell: (setting: string) => string): Faults {
+  const messages: string[] = [];
+  return {
+    messages,
+    add: (subject, problem) => {
+      const message = `${typeof subject === 'string' ? spell(subject) : subject.place}: ${problem}`;
+      if (!messages.includes(message)) messages.push(message);
+    },
+  };
+}
+
+/**
+ * Parses what is set for `settings`, adding every fault. Undefined when there was one, so that nothing half-checked is used.
+ * Names are canonical; unknown ones are the caller's to report, who knows which other settings exist.
+ */
+export function parseSettings<S extends Settings>(
+  settings: S,
+  given: ReadonlyMap<string, Json>,
+  faults: Faults,
+): SettingValues<S> | undefined {
+  const before = faults.messages.length;
+  const values: Record<string, unknown> = {};
+  for (const [name, setting] of Object.entries(settings)) {
+    const value = given.get(name);
+    if (value === undefined && setting.required) {
+      faults.add(name, `is required: ${setting.expected}`);
+      continue;
+    }
+    const result = setting.schema.safeParse(value);
+    if (result.success) values[name] = result.data;
+    else faults.add(name, describeFault(setting, value, result.error));
+  }
+  return faults.messages.length === before ? (values as SettingValues<S>) : undefined;
+}
+
+function describeFault(setting: Setting, value: Json | undefined, error: z.ZodError): string {
+  const path = error.issues[0]?.path ?? [];
+  const inner = path.reduce<unknown>((parent, key) => (parent as Record<PropertyKey, unknown>)?.[key], value);
+  const place = path.length > 0 ? ` at ${path.map(String).join('.')}` : '';
+  return `expected ${setting.expected}; got ${showValue(inner as Json | undefined)}${place}`;
+}
+
+/** A value as it can stand in a message: JSON, on one line, cut. */
+export function showValue(value: Json | undefined): string {
+  return value === undefined ? 'nothing' : plainLine(stringifyJson(value), 80);
+}
+
+/** Adds a fault for each name that is not among `known`, with the nearest one that is. */
+export function refuseUnknown(
+  given: Iterable<string>,
+  known: ReadonlySet<string>,
+  elsewhere: ReadonlyMap<string, string>,
+  faults: Faults,
+  spell: (setting: string) => string,
+): void {
+  for (const name of given) {
+    if (known.has(name)) continue;
+    const owner = elsewhere.get(name);
+    if (owner !== undefined) {
+      faults.add(name, `belongs to ${owner}; remove it or change ${spell('job')}`);
+      continue;
+    }
+    const nearest = nearestName(name, known);
+    const names = [...known].map(spell).sort().join(', ');
+    faults.add(
+      { place: plainLine(spell(name), 80) },
+      nearest === undefined
+        ? `is not a setting; the settings are ${names}`
+        : `is not a setting; did you mean ${spell(nearest)}?`,
+    );
+  }
+}

@@ -1,0 +1,21 @@
+import { createHash } from 'node:crypto';
+import type { CiContext } from './ci-context.ts';
+import { canonicalJson, type Json } from './json.ts';
+
+/**
+ * What makes a submission the same one again: 64 hex digits over platform, pipeline, build, step, parallel index, kind and
+ * payload. Neither the CI's job id nor the attempt is in it, so a re-run of the step has the same key.
+ */
+export function submissionKey(context: CiContext, kind: string, payload: Json): string {
+  const { platform, pipeline, build, step, parallelIndex } = context;
+  return sha256(canonicalJson([platform, pipeline, build, step, parallelIndex ?? '', kind, payload]));
+}
+
+/** The idempotency token of one attempt: the key itself first, then a value derived from key and number (64 characters each). */
+export function attemptToken(key: string, attempt: number): string {
+  return attempt === 1 ? key : sha256(`${key}:${attempt}`);
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
