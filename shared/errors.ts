@@ -7,9 +7,15 @@ export const EXIT = {
   service: 4,
   deadline: 5,
   cancelledElsewhere: 6,
+  fault: 70,
   interrupted: 130,
   terminated: 143,
 } as const;
+
+/** The exit code that a shell would give for the signal that cancelled the step. */
+export function exitCodeOf(signal: AbortSignal): number {
+  return signal.reason === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
+}
 
 /** What each exit code means, for the README's table. */
 export const EXIT_MEANINGS: ReadonlyMap<number, string> = new Map([
@@ -26,6 +32,7 @@ export const EXIT_MEANINGS: ReadonlyMap<number, string> = new Map([
     "The wait ended before the job did: `timeout` passed, or the CI's one token ran out. The message says what became of the job.",
   ],
   [EXIT.cancelledElsewhere, 'Somebody else cancelled the remote job.'],
+  [EXIT.fault, 'A fault of keyless-submit itself. Please report it.'],
   [
     EXIT.interrupted,
     'The step was cancelled with SIGINT; the remote job was cancelled with it unless `on-cancel: detach`.',

@@ -54,8 +54,8 @@ export interface Host {
   spell(setting: string): string;
   readonly subjectTokens: SubjectTokenSource;
   readonly log: Log;
-  /** Tells the CI to hide the value in everything that the step prints. */
-  conceal(secret: Secret): Promise<void>;
+  /** Tells the CI to hide the values in everything that the step prints. */
+  conceal(secrets: readonly Secret[]): Promise<void>;
   /** Shows or updates the step's report. It may reject: the run then warns and goes on. */
   report(report: Report): Promise<void>;
   /** Hands outputs to later steps. It may reject: the run then warns and goes on. Returns where they can be found, for people. */

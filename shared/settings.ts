@@ -63,7 +63,9 @@ export function flag(described: Omit<Described, 'expected' | 'example'>): Settin
 
 /** Ids are text or, as YAML reads them, numbers; they stay text, so that none of their digits are lost. */
 export function id(described: Described & { readonly pattern: RegExp }): Setting<string | undefined> {
-  const schema = z.union([z.string().regex(described.pattern), z.number().int().nonnegative()]).transform(String);
+  const schema = z
+    .union([z.string().regex(described.pattern), z.number().int().nonnegative(), z.bigint().nonnegative()])
+    .transform(String);
   return optional('text', schema, described);
 }
 

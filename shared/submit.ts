@@ -92,7 +92,7 @@ async function keepsEarlier(job: Job, id: string, environment: SubmissionEnviron
     status = await job.status(client, id, signal);
   }
   if (!isOver(status)) {
-    log.info(`An earlier run of this step submitted ${id}, which is ${status.phase}: attaching to it`);
+    log.info(`This step's submission is ${id}, which is ${status.phase}: attaching to it`);
     return true;
   }
   const kept = context.retry === 'automatic' && status.phase === 'succeeded';

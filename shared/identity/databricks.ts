@@ -65,7 +65,7 @@ export function databricksCredential(trust: DatabricksTrust, environment: Exchan
     const accessToken = textAt(body, 'access_token');
     if (answer.status === 200 && accessToken !== undefined) {
       const token = new Secret(accessToken);
-      await conceal(token);
+      await conceal([subject.token, token]);
       // The service derives the life from the token handed in; where it does not say, that token's own end is safe to assume.
       const seconds = numberAt(body, 'expires_in') ?? (subject.expiresAt - startedAt) / 1000;
       if (!shown)

@@ -9,8 +9,8 @@ export interface ExchangeEnvironment {
   readonly clock: Clock;
   readonly log: Log;
   readonly subjectTokens: SubjectTokenSource;
-  /** Makes the CI hide a token; called before the token is used. */
-  readonly conceal: (secret: Secret) => Promise<void>;
+  /** Makes the CI hide tokens; called before a new one is used. */
+  readonly conceal: (secrets: readonly Secret[]) => Promise<void>;
   /** Where a service's public host is reached: itself, or a simulator on loopback. For libraries that make their own requests. */
   readonly reach: (url: string) => string;
 }

@@ -72,7 +72,7 @@ async function exchangeAtSts(
   const body: unknown = res?.data;
   if (typeof token !== 'string' || !isObject(body)) throw stsUnreadable(trust);
   const secret = new Secret(token);
-  await conceal(secret);
+  await conceal([subject.token, secret]);
   // Absent for a token about to end, which the library would take for one that never does.
   const seconds = numberAt(body, 'expires_in') ?? Math.max(0, (subject.expiresAt - startedAt) / 1000);
   return { token: secret, expiresAt: startedAt + seconds * 1000 };
@@ -106,7 +106,7 @@ async function impersonate(
   if (answer.status !== 200) throw explainImpersonation(trust, subject, call.url, answer);
   if (accessToken === undefined) throw unreadable(call.url, answer);
   const token = new Secret(accessToken);
-  await conceal(token);
+  await conceal([token]);
   const expiresAt = Date.parse(textAt(body, 'expireTime') ?? '');
   return { token, expiresAt: Number.isNaN(expiresAt) ? startedAt + trust.lifetimeSeconds * 1000 : expiresAt };
 }

@@ -1,0 +1,44 @@
+import { escapeMarkup, plainLine, plainText } from '../shared/remote-text.ts';
+import type { Report, ReportFact } from '../shared/report.ts';
+
+const LIMIT = 60_000;
+const STYLES = { pending: 'info', passed: 'success', failed: 'error' } as const satisfies Record<
+  Report['state'],
+  string
+>;
+const EMOJI = {
+  pending: ':hourglass_flowing_sand:',
+  passed: ':white_check_mark:',
+  failed: ':x:',
+} as const satisfies Record<Report['state'], string>;
+
+export function annotationStyle({ state }: Report): string {
+  return STYLES[state];
+}
+
+/** A report as an annotation's body. Everything that is not ours is escaped. https://buildkite.com/docs/agent/cli/reference/annotate */
+export function annotationBody(report: Report): string {
+  const page = link(report.url, 'open');
+  const rows = report.facts.map((fact) => `<tr><td>${text(fact.label)}</td><td>${factValue(fact)}</td></tr>`).join('');
+  const remote = (report.remote ?? [])
+    .map((line) => plainText(line))
+    .join('\n')
+    .trim();
+  const details =
+    remote === ''
+      ? ''
+      : `\n\n<details><summary>What the service says</summary><pre><code>${escapeMarkup(remote.slice(-LIMIT / 4)).replaceAll('\n', '&#10;')}</code></pre></details>`;
+  return `<p>${EMOJI[report.state]} <strong>${text(report.title)}</strong>: ${text(report.summary)}${page === '' ? '' : ` · ${page}`}</p>\n<table>${rows}</table>${details}\n`;
+}
+
+function factValue({ value, url }: ReportFact): string {
+  return link(url, value) || `<code>${text(value)}</code>`;
+}
+
+function link(url: string | undefined, label: string): string {
+  return url !== undefined && /^https?:\/\//.test(url) ? `<a href="${escapeMarkup(url)}">${text(label)}</a>` : '';
+}
+
+function text(value: string): string {
+  return escapeMarkup(plainLine(value, 1_000));
+}

@@ -1,0 +1,58 @@
+import type { Log } from '../shared/host.ts';
+import { plainText } from '../shared/remote-text.ts';
+
+const paint = (code: number) => (text: string) => `\u001b[${code}m${text}\u001b[0m`;
+const red = paint(31);
+const green = paint(32);
+const yellow = paint(33);
+const gray = paint(90);
+
+// Groups that a reader wants to see without a click are open, the others closed.
+const OPEN = /^(?:Result|Error|Wait|The step was cancelled)/;
+const EMOJI: readonly (readonly [RegExp, string])[] = [
+  [/^Identity/, ':closed_lock_with_key:'],
+  [/^(?:Submit|Attach)/, ':rocket:'],
+  [/^Wait/, ':hourglass_flowing_sand:'],
+  [/^(?:Dry run|Request)/, ':mag:'],
+  [/^Error/, ':x:'],
+  [/^The step was cancelled/, ':octagonal_sign:'],
+  [/^Result/, ':checkered_flag:'],
+];
+
+/** A log for Buildkite: groups, links, and nothing at the beginning of a line that could open a group by accident. */
+export function buildkiteLog(write: (text: string) => void, debug: boolean): Log {
+  const line = (text: string) => write(`${text}\n`);
+  return {
+    section: (title) => {
+      const emoji = EMOJI.find(([pattern]) => pattern.test(title))?.[1] ?? ':package:';
+      line(`${OPEN.test(title) ? '+++' : '---'} ${emoji} ${plainText(title).replaceAll('\n', ' ')}`);
+    },
+    info: (text) => line(`  ${keepLinks(text)}`),
+    success: (text) => line(green(`✔ ${plainText(text)}`)),
+    warning: (text) => line(yellow(`⚠ ${plainText(text)}`)),
+    error: (text) => line(red(`✖ ${plainText(text)}`)),
+    debug: (text) => {
+      if (debug) line(gray(`· ${plainText(text)}`));
+    },
+    remote: (lines) => {
+      for (const text of lines) for (const part of plainText(text).split('\n')) line(`  ${gray('│')} ${part}`);
+    },
+    link,
+  };
+}
+
+// https://buildkite.com/docs/pipelines/configure/links-and-images-in-log-output
+function link(url: string, text = url): string {
+  const field = (value: string) =>
+    plainText(value).replace(/[\\';\n]/g, (character) => `%${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return `\u001b]1339;url='${field(url)}';content='${field(text)}'\u0007`;
+}
+
+const LINK = /\u001b\]1339;url='[^'\u0007\u001b]*';content='[^'\u0007\u001b]*'\u0007/g;
+
+/** Removes control sequences but for the links that `link` made. */
+function keepLinks(text: string): string {
+  const links = text.match(LINK) ?? [];
+  const parts = text.split(LINK).map(plainText);
+  return parts.map((part, index) => part + (links[index] ?? '')).join('');
+}

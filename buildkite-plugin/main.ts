@@ -1,0 +1,58 @@
+import { cancelRemembered } from '../shared/cancel-remembered.ts';
+import { abortOnSignals, checkoutFiles, describeFault, network, systemClock } from '../shared/edge/node.ts';
+import { EXIT } from '../shared/errors.ts';
+import { createHttp, HTTP_TIMINGS } from '../shared/http.ts';
+import { JOB_KINDS } from '../shared/jobs/index.ts';
+import { type RunEnvironment, run } from '../shared/run.ts';
+import { buildkiteAgent } from './agent.ts';
+import { BUILDKITE_PROTECTED, buildkiteHost } from './buildkite-host.ts';
+import { buildkiteSettings, readPluginConfiguration } from './buildkite-settings.ts';
+import { forgetJob, recallJob } from './remembered-job.ts';
+
+/** The plugin: `run` is the command hook, `cancel` the pre-exit hook. */
+async function main(phase: string | undefined): Promise<number> {
+  const { env } = process;
+  const files = checkoutFiles(process.cwd());
+  const { settings, problem } = readPluginConfiguration(
+    env,
+    JOB_KINDS.map(({ id }) => id),
+  );
+  const agent = buildkiteAgent(env);
+  const host = buildkiteHost({ env, settings, files, agent, write: (text) => process.stdout.write(text) });
+  const { fetch, reach, simulators } = network(env);
+  const environment: RunEnvironment = {
+    host,
+    hostSettings: buildkiteSettings,
+    kinds: JOB_KINDS,
+    files,
+    env,
+    protectedVariables: BUILDKITE_PROTECTED,
+    http: createHttp(fetch, systemClock, HTTP_TIMINGS),
+    clock: systemClock,
+    reach,
+    signal: abortOnSignals(process),
+  };
+  if (phase === 'cancel') {
+    const job = await recallJob(env);
+    if (job !== undefined) {
+      await cancelRemembered(job, environment);
+      await forgetJob(env);
+    }
+    return EXIT.done;
+  }
+  if (problem !== undefined) host.log.warning(problem);
+  if (simulators !== undefined)
+    host.log.warning(`Simulators: every request goes to ${simulators}, none to a real service`);
+  if (env.BUILDKITE_COMMAND) host.log.warning("The step's own command is not run: this plugin takes its place");
+  return run(environment);
+}
+
+main(process.argv[2]).then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    process.stdout.write(
+      `\n^^^ +++\n✖ keyless-submit stopped by a fault of its own; please report it:\n${describeFault(error)}\n`,
+    );
+    process.exit(EXIT.fault);
+  },
+);

@@ -1,0 +1,44 @@
+# shellcheck shell=bash
+# Sourced by the hooks, which set root: exec_bundle runs the bundle in place of the hook.
+: "${root:?}"
+
+is_fit() {
+  "$1" -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 12) ? 0 : 1)' >/dev/null 2>&1
+}
+
+exec_bundle() {
+  local bundle="$root/buildkite-plugin/dist/main.mjs" node
+  # Node's fetch heeds HTTPS_PROXY and NO_PROXY only when told to.
+  export NODE_USE_ENV_PROXY=1
+  for node in "${KEYLESS_SUBMIT_NODE:-}" node /usr/local/bin/node /opt/homebrew/bin/node; do
+    if [ -n "$node" ] && command -v "$node" >/dev/null 2>&1 && is_fit "$node"; then
+      exec "$node" "$bundle" "$1"
+    fi
+  done
+  if command -v docker >/dev/null 2>&1; then
+    exec_in_container "$1"
+  fi
+  echo "+++ :x: keyless-submit needs Node 22.12 or newer on this agent"
+  echo "  Found: $(command -v node >/dev/null 2>&1 && node --version || echo 'no node on PATH'), and no docker to run it in a container."
+  echo "  Install Node, or set KEYLESS_SUBMIT_NODE in the agent's environment to the path of a fit one."
+  exit 2
+}
+
+exec_in_container() {
+  local image checkout="${BUILDKITE_BUILD_CHECKOUT_PATH:-$PWD}" temporary="${TMPDIR:-/tmp}" agent name
+  image="${KEYLESS_SUBMIT_IMAGE:-$(sed -n 's/^image: //p' "$root/pipe.yml")}"
+  local arguments=(--rm --init --network host --user "$(id -u):$(id -g)" --workdir "$checkout" --entrypoint node)
+  arguments+=(--volume "$checkout:$checkout" --volume "$root:$root:ro" --volume "$temporary:$temporary")
+  agent="$(command -v buildkite-agent || true)"
+  [ -z "$agent" ] || arguments+=(--volume "$agent:/usr/local/bin/buildkite-agent:ro")
+  [ -z "${BUILDKITE_AGENT_JOB_API_SOCKET:-}" ] || arguments+=(--volume "$BUILDKITE_AGENT_JOB_API_SOCKET:$BUILDKITE_AGENT_JOB_API_SOCKET")
+  # Names only: docker takes the values from its environment, so that none is on a command line. A spec may name any of them.
+  while IFS='=' read -r -d '' name _; do
+    case "$name" in
+      PATH | HOME | USER | PWD | OLDPWD | SHLVL | _ | BASH_FUNC_*) ;;
+      *) arguments+=(--env "$name") ;;
+    esac
+  done < <(env -0)
+  echo "~~~ :docker: No Node 22.12 or newer on this agent: running $image"
+  exec docker run "${arguments[@]}" "$image" "$root/buildkite-plugin/dist/main.mjs" "$1"
+}

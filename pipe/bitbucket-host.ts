@@ -1,0 +1,144 @@
+import { appendFile } from 'node:fs/promises';
+import type { CiContext } from '../shared/ci-context.ts';
+import { SubmitError } from '../shared/errors.ts';
+import type { Files } from '../shared/files.ts';
+import type { Host, Outputs, SubjectTokenSource } from '../shared/host.ts';
+import { type Json, stringifyJson } from '../shared/json.ts';
+import { shellFile, shellPath, variableName } from '../shared/output-names.ts';
+import { PROJECT } from '../shared/project.ts';
+import { Secret } from '../shared/secret.ts';
+import { bitbucketLog } from './bitbucket-log.ts';
+import { putReport, reportBody } from './bitbucket-reports.ts';
+import { type Env, pipeVariable } from './bitbucket-settings.ts';
+
+export const TOKEN_VARIABLE = 'BITBUCKET_STEP_OIDC_TOKEN';
+/** Variables of a pipe that hold credentials of the CI. */
+export const BITBUCKET_PROTECTED: ReadonlySet<string> = new Set([TOKEN_VARIABLE, 'PIPELINES_JWT_TOKEN']);
+const DEFAULT_OUTPUTS_FILE = '.keyless-submit/outputs.json';
+// Bitbucket's limit on one audience of a step.
+const AUDIENCE_LIMIT = 150;
+
+export interface BitbucketEnvironment {
+  readonly env: Env;
+  readonly settings: ReadonlyMap<string, Json>;
+  readonly files: Files;
+  readonly write: (text: string) => void;
+}
+
+/** Bitbucket Pipelines, seen from a pipe. */
+export function bitbucketHost({ env, settings, files, write }: BitbucketEnvironment): Host {
+  const context = bitbucketContext(env);
+  const log = bitbucketLog(write, settings.get('debug') === true);
+  const outputsFile = settings.get('outputs-file');
+  const path = typeof outputsFile === 'string' ? outputsFile : DEFAULT_OUTPUTS_FILE;
+  const reportId = `${PROJECT.name}-${String(settings.get('job') ?? 'job')}-${context.buildNumber}${context.parallelIndex === undefined ? '' : `-${context.parallelIndex}`}`;
+
+  return {
+    context,
+    settings,
+    spell: pipeVariable,
+    subjectTokens: bitbucketTokens(env),
+    log,
+    graceOnCancel: false,
+    // Bitbucket hides only variables that were stored as secured; nothing can be added while a step runs.
+    conceal: async () => undefined,
+    report: (report) => putReport(env, reportId, reportBody(report, PROJECT.name, reportId)),
+    publish: async (outputs) => {
+      await files.write(path, `${stringifyJson(outputs, 2)}\n`);
+      await files.write(shellPath(path), shellFile(outputs));
+      const shared = await shareVariables(outputs, wantedVariables(settings), env);
+      return [path, `${shellPath(path)} (for shells: . ${shellPath(path)})`, ...shared];
+    },
+    earlierOutputs: async () => undefined,
+    // Bitbucket kills a stopped step at once, and nothing of the pipe runs afterwards.
+    remember: async () => undefined,
+    forget: async () => undefined,
+  };
+}
+
+function wantedVariables(settings: ReadonlyMap<string, Json>): readonly string[] {
+  const wanted = settings.get('output-variables');
+  return Array.isArray(wanted) ? wanted.map(String) : [];
+}
+
+async function shareVariables(outputs: Outputs, wanted: readonly string[], env: Env): Promise<readonly string[]> {
+  if (wanted.length === 0) return [];
+  const file = env.BITBUCKET_PIPELINES_VARIABLES_PATH;
+  const lines = Object.entries(outputs).flatMap(([name, value]) => {
+    const variable = variableName(name);
+    // One line each: a line feed in a value would begin another variable.
+    return wanted.includes(variable) ? [`${variable}=${value.replace(/[\r\n\0]+/g, ' ')}\n`] : [];
+  });
+  if (file === undefined || file === '')
+    throw new Error('output-variables: Bitbucket gave no BITBUCKET_PIPELINES_VARIABLES_PATH; use the outputs file');
+  await appendFile(file, lines.join('')).catch((error: NodeJS.ErrnoException) => {
+    throw new Error(
+      `output-variables: ${file} cannot be written (${error.code ?? 'unknown fault'}); use the outputs file`,
+    );
+  });
+  return lines.length === 0 ? [] : [`variables ${lines.map((line) => line.slice(0, line.indexOf('='))).join(', ')}`];
+}
+
+/** https://support.atlassian.com/bitbucket-cloud/docs/variables-and-secrets/ */
+export function bitbucketContext(env: Env): CiContext {
+  const repository =
+    env.BITBUCKET_REPO_FULL_NAME ?? `${env.BITBUCKET_WORKSPACE ?? 'unknown'}/${env.BITBUCKET_REPO_SLUG ?? 'unknown'}`;
+  const buildNumber = env.BITBUCKET_BUILD_NUMBER ?? '0';
+  const attempt = Number(env.BITBUCKET_STEP_RUN_NUMBER ?? '1');
+  const present = <K extends string>(key: K, value: string | undefined) =>
+    (value === undefined || value === '' ? {} : { [key]: value }) as { readonly [P in K]?: string };
+  return {
+    platform: 'bitbucket',
+    repository,
+    repositoryUrl: (env.BITBUCKET_GIT_HTTP_ORIGIN ?? `https://bitbucket.org/${repository}`)
+      .replace(/^http:/, 'https:')
+      .replace(/\/\/[^/@]*@/, '//'),
+    pipeline: env.BITBUCKET_REPO_UUID ?? repository,
+    commit: env.BITBUCKET_COMMIT ?? 'unknown',
+    build: env.BITBUCKET_PIPELINE_UUID ?? buildNumber,
+    buildNumber,
+    buildUrl: `https://bitbucket.org/${repository}/pipelines/results/${buildNumber}`,
+    // Whether a step keeps its UUID when it is run again is not documented, so the payload alone tells steps apart.
+    step: '',
+    attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1,
+    // Bitbucket starts a step again only when somebody asks for it.
+    retry: attempt > 1 ? 'manual' : 'none',
+    ...present('branch', env.BITBUCKET_BRANCH),
+    ...present('tag', env.BITBUCKET_TAG),
+    ...present('pullRequest', env.BITBUCKET_PR_ID),
+    ...present('parallelIndex', env.BITBUCKET_PARALLEL_STEP),
+    ...present('deploymentEnvironment', env.BITBUCKET_DEPLOYMENT_ENVIRONMENT),
+  };
+}
+
+/** The one token of the step. https://support.atlassian.com/bitbucket-cloud/docs/integrate-pipelines-with-resource-servers-using-oidc/ */
+function bitbucketTokens(env: Env): SubjectTokenSource {
+  const howToRequest = (audience: string): readonly string[] => [
+    'In bitbucket-pipelines.yml, on the step:',
+    '  oidc:',
+    '    audiences:',
+    `      - ${audience}`,
+    ...(audience.length > AUDIENCE_LIMIT
+      ? [
+          `That audience has ${audience.length} characters and Bitbucket takes ${AUDIENCE_LIMIT}: allow Bitbucket's default audience at the service instead, with \`oidc: true\`.`,
+        ]
+      : []),
+  ];
+  return {
+    renewable: false,
+    howToRequest,
+    isDefaultAudience: (audience) => audience.startsWith('ari:cloud:bitbucket::workspace/'),
+    getSubjectToken: async ({ audience }) => {
+      const token = env[TOKEN_VARIABLE]?.trim();
+      if (token !== undefined && token !== '') return new Secret(token);
+      throw new SubmitError('token-missing', {
+        happened: `The step has no OIDC token (${TOKEN_VARIABLE} is not set)`,
+        expected: ['a step with `oidc: true`, or with the audience that the service expects'],
+        remedy: [
+          'Add `oidc: true` to the step, where the service allows the default audience of your workspace. Else name the audience:',
+          ...howToRequest(audience),
+        ],
+      });
+    },
+  };
+}

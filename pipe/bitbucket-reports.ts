@@ -1,0 +1,84 @@
+import { request } from 'node:http';
+import { plainLine, plainText } from '../shared/remote-text.ts';
+import type { Report } from '../shared/report.ts';
+import type { Env } from './bitbucket-settings.ts';
+
+const RESULTS = { pending: 'PENDING', passed: 'PASSED', failed: 'FAILED' } as const satisfies Record<
+  Report['state'],
+  string
+>;
+const MOST_FACTS = 10;
+const PROXY_PORT = 29_418;
+const TIMEOUT_MS = 5_000;
+
+/** The body of a Code Insights report. https://developer.atlassian.com/cloud/bitbucket/rest/api-group-reports/ */
+export function reportBody(report: Report, reporter: string, id: string): Record<string, unknown> {
+  const link = report.url !== undefined && /^https:\/\//.test(report.url) ? { link: report.url } : {};
+  const remote = (report.remote ?? []).map((text) => plainText(text)).join('\n');
+  return {
+    external_id: id,
+    title: plainLine(report.title, 200),
+    details: plainText(`${report.summary}${remote === '' ? '' : `\n\n${remote}`}`).slice(0, 1_900),
+    report_type: 'TEST',
+    reporter,
+    result: RESULTS[report.state],
+    ...link,
+    data: report.facts
+      .slice(0, MOST_FACTS)
+      .map(({ label, value }) => ({ title: plainLine(label, 60), type: 'TEXT', value: plainLine(value, 250) || '-' })),
+  };
+}
+
+/**
+ * Puts a report through the proxy that Bitbucket runs beside each step, which adds the credentials. It wants the absolute
+ * http address on the request line, which `fetch` cannot write.
+ * @throws Error with what came instead, in plain words.
+ */
+export async function putReport(env: Env, id: string, body: Record<string, unknown>): Promise<void> {
+  const { BITBUCKET_WORKSPACE: workspace, BITBUCKET_REPO_SLUG: repository, BITBUCKET_COMMIT: commit } = env;
+  if (workspace === undefined || repository === undefined || commit === undefined) {
+    throw new Error(
+      'BITBUCKET_WORKSPACE, BITBUCKET_REPO_SLUG and BITBUCKET_COMMIT say where a report goes, and one is not set',
+    );
+  }
+  const path = [workspace, repository, 'commit', commit, 'reports', id].map(encodeURIComponent).join('/');
+  const address = `http://api.bitbucket.org/2.0/repositories/${path}`;
+  const text = JSON.stringify(body);
+  const { status, answer } = await new Promise<{ status: number; answer: string }>((resolve, reject) => {
+    const outgoing = request(
+      {
+        host: proxyHost(env),
+        port: PROXY_PORT,
+        method: 'PUT',
+        path: address,
+        timeout: TIMEOUT_MS,
+        headers: {
+          host: 'api.bitbucket.org',
+          'content-type': 'application/json',
+          'content-length': Buffer.byteLength(text),
+        },
+      },
+      (incoming) => {
+        let received = '';
+        incoming.setEncoding('utf8');
+        incoming.on('data', (chunk: string) => {
+          received = (received + chunk).slice(0, 2_000);
+        });
+        incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, answer: received }));
+        incoming.on('error', reject);
+      },
+    );
+    outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)));
+    outgoing.on('error', (error) =>
+      reject(new Error(`Bitbucket's proxy for reports cannot be used: ${error.message}`)),
+    );
+    outgoing.end(text);
+  });
+  if (status < 200 || status >= 300) throw new Error(`Bitbucket answered ${status}: ${plainLine(answer, 200)}`);
+}
+
+/** The machine that the step's services run on, as the Docker address names it. */
+export function proxyHost(env: Env): string {
+  const docker = env.DOCKER_HOST === undefined ? null : URL.parse(env.DOCKER_HOST);
+  return docker === null || docker.hostname === '' ? 'host.docker.internal' : docker.hostname;
+}

@@ -1,0 +1,110 @@
+import { isObject, type Json, type JsonObject, parseJson } from '../shared/json.ts';
+import { nearestName } from '../shared/nearest-name.ts';
+import { list, type Setting, type Settings } from '../shared/settings.ts';
+
+export type Env = Readonly<Record<string, string | undefined>>;
+
+/** Settings that only a pipe has. */
+export const bitbucketSettings = {
+  'output-variables': list({
+    description:
+      "Outputs to hand to later steps as variables: `KEYLESS_` and an output's name in capitals. List the same names under the step's `output-variables`; the pipe writes no others.",
+    expected: 'a list of variable names such as KEYLESS_ID and KEYLESS_URL',
+    example: ['KEYLESS_ID', 'KEYLESS_URL'],
+    pattern: /^KEYLESS_[A-Z][A-Z_]*$/,
+  }),
+} satisfies Settings;
+
+/** `service-account` as `SERVICE_ACCOUNT`. */
+export function pipeVariable(setting: string): string {
+  return setting.toUpperCase().replaceAll('-', '_');
+}
+
+// What Bitbucket, Docker and the image put into a pipe's environment without anybody having asked for it.
+const NOT_OURS =
+  /^(?:BITBUCKET_|PIPELINES_|KEYLESS_SUBMIT_|DOCKER_|NODE_|LC_|CI$|PATH$|HOME$|HOSTNAME$|PWD$|OLDPWD$|SHLVL$|TERM$|LANG$|TZ$|_$)/;
+
+/**
+ * The settings among a pipe's variables, all of which are text: lists come as NAME_COUNT, NAME_0, NAME_1…, structured values as JSON.
+ * Empty text means not set. Variables that look like a misspelt setting are kept, so that they are refused and not ignored;
+ * others are the user's own, for `@{env:NAME}`.
+ */
+export function readPipeVariables(env: Env, known: Settings): ReadonlyMap<string, Json> {
+  const given = new Map<string, Json>();
+  const used = new Set<string>();
+  const take = (name: string): string | undefined => {
+    used.add(name);
+    return env[name] === '' ? undefined : env[name];
+  };
+  for (const [setting, { form }] of Object.entries(known)) {
+    const variable = pipeVariable(setting);
+    const text = take(variable);
+    const items = readItems(variable, take);
+    const value =
+      items === undefined ? (text === undefined ? undefined : decode(text, form)) : decodeItems(items, form);
+    if (value !== undefined) given.set(setting, value);
+  }
+  const names = Object.keys(known).map(pipeVariable);
+  for (const [variable, text] of Object.entries(env)) {
+    if (used.has(variable) || NOT_OURS.test(variable) || text === undefined || text === '') continue;
+    if (nearestName(variable, names) !== undefined) given.set(variable.toLowerCase().replaceAll('_', '-'), text);
+  }
+  return given;
+}
+
+function readItems(variable: string, take: (name: string) => string | undefined): readonly string[] | undefined {
+  const count = take(`${variable}_COUNT`);
+  if (count === undefined || !/^\d{1,4}$/.test(count)) return undefined;
+  return Array.from({ length: Number(count) }, (_, index) => take(`${variable}_${index}`) ?? '');
+}
+
+const FLAGS: Readonly<Record<string, boolean>> = {
+  true: true,
+  yes: true,
+  '1': true,
+  false: false,
+  no: false,
+  '0': false,
+};
+
+function decode(text: string, form: Setting['form']): Json {
+  switch (form) {
+    case 'text':
+    case 'document':
+      return text;
+    case 'flag':
+      return FLAGS[text.toLowerCase()] ?? text;
+    case 'list':
+      return text.trimStart().startsWith('[') ? (json(text) ?? text) : [text];
+    case 'map':
+    case 'overrides':
+    case 'objects':
+      return json(text) ?? text;
+  }
+}
+
+function decodeItems(items: readonly string[], form: Setting['form']): Json {
+  if (form === 'objects') return items.map((item) => json(item) ?? item);
+  if (form !== 'map' && form !== 'overrides') return items;
+  const entries = items.map((item) => {
+    const split = item.indexOf('=');
+    return split < 1 ? undefined : ([item.slice(0, split), item.slice(split + 1)] as const);
+  });
+  if (entries.some((entry) => entry === undefined)) return items;
+  const texts = entries.flatMap((entry) => (entry === undefined ? [] : [entry]));
+  return Object.fromEntries(form === 'map' ? texts : texts.map(([path, text]) => [path, scalar(text)])) as JsonObject;
+}
+
+/** `set` values: numbers, booleans and structures as JSON writes them, anything else is text. */
+function scalar(text: string): Json {
+  return json(text) ?? text;
+}
+
+function json(text: string): Json | undefined {
+  try {
+    const value = parseJson(text);
+    return isObject(value) ? { ...value } : value;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,71 @@
+import { SubmitError } from './errors.ts';
+import type { Files } from './files.ts';
+import type { Host, Outputs } from './host.ts';
+import type { Job } from './jobs/job-kind.ts';
+import { isObject, parseJson, textAt } from './json.ts';
+import { plainLine } from './remote-text.ts';
+import type { ServiceClient } from './service-client.ts';
+import type { Submitted } from './submit.ts';
+
+interface AttachEnvironment {
+  readonly host: Host;
+  readonly files: Files;
+  readonly signal: AbortSignal;
+}
+
+/** An outputs file holds a few lines; larger ones are not it. */
+const OUTPUTS_LIMIT_BYTES = 1024 * 1024;
+
+/**
+ * The run that `attach` means: `step:KEY`, `file:PATH`, `key:HEX`, an id or a full name.
+ * @throws SubmitError `not-found` when there is no such submission, `invalid-settings` when the outputs are not of one.
+ */
+export async function resolveAttachment(
+  reference: string,
+  job: Job,
+  client: ServiceClient,
+  { host, files, signal }: AttachEnvironment,
+): Promise<Submitted> {
+  const [scheme, ...rest] = reference.split(':');
+  const value = rest.join(':');
+  if (scheme === 'key') {
+    const run = (await job.find?.(client, value, signal))?.at(-1);
+    if (run === undefined) throw nothingThere(`No job carries the submission key ${value}`, host);
+    return { ...run, origin: 'found' };
+  }
+  if (scheme === 'step') return fromOutputs(await host.earlierOutputs(value), reference, job, host);
+  if (scheme === 'file') return fromOutputs(await readOutputs(value, files, host), reference, job, host);
+  return { id: job.readReference(reference) ?? reference, attempt: 1, origin: 'found' };
+}
+
+async function readOutputs(path: string, files: Files, host: Host): Promise<Outputs | undefined> {
+  const file = await files.read(path, OUTPUTS_LIMIT_BYTES);
+  if ('problem' in file) throw nothingThere(`The outputs cannot be read: ${file.problem}`, host);
+  try {
+    const outputs = parseJson(file.text);
+    return isObject(outputs)
+      ? Object.fromEntries(Object.keys(outputs).map((name) => [name, textAt(outputs, name) ?? '']))
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function fromOutputs(outputs: Outputs | undefined, reference: string, job: Job, host: Host): Submitted {
+  const id = outputs?.id === undefined ? undefined : job.readReference(outputs.id);
+  if (id === undefined) {
+    throw nothingThere(`${plainLine(reference, 200)} holds no submission of this kind that could be attached to`, host);
+  }
+  return { id, attempt: Number(outputs?.attempt ?? 1), origin: 'found' };
+}
+
+function nothingThere(happened: string, host: Host): SubmitError {
+  return new SubmitError('not-found', {
+    happened,
+    presented: [`${host.spell('attach')} is what names the submission`],
+    expected: ['the outputs of an earlier step of the same build that submitted the job, or the id that it printed'],
+    remedy: [
+      'Check that the earlier step ran before this one and submitted a job of the same kind, and that its outputs reach this step (artifacts on Bitbucket).',
+    ],
+  });
+}

@@ -1,0 +1,139 @@
+import { SubmitError } from './errors.ts';
+import type { Files } from './files.ts';
+import type { Host } from './host.ts';
+import type { Job, JobKind } from './jobs/job-kind.ts';
+import type { Json, JsonObject } from './json.ts';
+import { runSettings } from './run-settings.ts';
+import {
+  collectFaults,
+  type Faults,
+  parseSettings,
+  refuseUnknown,
+  type Settings,
+  type SettingValues,
+} from './settings.ts';
+import { applyOverrides, loadSpec } from './spec.ts';
+import { fillEverywhere, type Placeholders } from './template.ts';
+
+export interface BindEnvironment {
+  readonly host: Host;
+  /** Settings that only this CI has. */
+  readonly hostSettings: Settings;
+  readonly kinds: readonly JobKind[];
+  readonly files: Files;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Variables that hold the CI's own credentials. */
+  readonly protectedVariables: ReadonlySet<string>;
+}
+
+export type RunValues = SettingValues<ReturnType<typeof runSettings>>;
+
+/** A step whose every setting is checked. */
+export interface BoundRun {
+  readonly kind: JobKind;
+  readonly job: Job;
+  readonly values: RunValues;
+  /** How long the job is waited for, in seconds. */
+  readonly waitSeconds: number;
+}
+
+/**
+ * Checks every setting and the spec before the first effect.
+ * @throws SubmitError `invalid-settings` with all faults together, in the spelling of the CI.
+ */
+export async function bindRun(environment: BindEnvironment): Promise<BoundRun> {
+  const { host, hostSettings, kinds } = environment;
+  const faults = collectFaults(host.spell);
+  const shared = runSettings(kinds.map(({ id }) => id));
+  const values = parseSettings(shared, host.settings, faults);
+  parseSettings(hostSettings, host.settings, faults);
+
+  const chosen = host.settings.get('job');
+  const kind = kinds.find(({ id }) => id === chosen);
+  if (kind === undefined) throw invalid(faults, environment);
+
+  const known = new Set([...Object.keys(shared), ...Object.keys(hostSettings), ...Object.keys(kind.settings)]);
+  refuseUnknown(host.settings.keys(), known, ownersElsewhere(kind, kinds), faults, host.spell);
+
+  const placeholders = placeholdersOf(environment);
+  const given = withPlaceholders(host.settings, kind.settings, placeholders, faults);
+  const spec = await boundSpec(kind, given, placeholders, environment, faults);
+  const explicitTimeout = host.settings.has('timeout');
+  const job = kind.bind(given, {
+    context: host.context,
+    spec,
+    attach: values?.attach !== undefined,
+    timeoutSeconds: values?.timeout ?? 0,
+    faults,
+  });
+  if (values?.attach !== undefined && job !== undefined && !isAttachable(values.attach, job)) {
+    faults.add('attach', `expected ${shared.attach.expected}; got ${JSON.stringify(values.attach)}`);
+  }
+  if (faults.messages.length > 0 || values === undefined || job === undefined) throw invalid(faults, environment);
+  const waitSeconds = explicitTimeout ? values.timeout : Math.max(values.timeout, job.serverTimeoutSeconds ?? 0);
+  return { kind, job, values, waitSeconds };
+}
+
+function isAttachable(reference: string, job: Job): boolean {
+  if (/^(?:step|file):./.test(reference)) return true;
+  if (/^key:/.test(reference)) return /^key:[0-9a-f]{64}$/.test(reference) && job.find !== undefined;
+  return job.readReference(reference) !== undefined;
+}
+
+function ownersElsewhere(kind: JobKind, kinds: readonly JobKind[]): ReadonlyMap<string, string> {
+  const owners = new Map<string, string>();
+  for (const other of kinds) {
+    for (const name of Object.keys(other.settings)) {
+      if (!(name in kind.settings))
+        owners.set(name, [owners.get(name), other.id].filter((id) => id !== undefined).join(' and '));
+    }
+  }
+  return owners;
+}
+
+function placeholdersOf({ host, env, protectedVariables }: BindEnvironment): Placeholders {
+  return { context: host.context, env, protectedVariables };
+}
+
+/** Fills placeholders in the kind's settings; the spec's are filled where file and line are known. */
+function withPlaceholders(
+  given: ReadonlyMap<string, Json>,
+  settings: Settings,
+  placeholders: Placeholders,
+  faults: Faults,
+): ReadonlyMap<string, Json> {
+  return new Map(
+    [...given].map(([name, value]) =>
+      name in settings && settings[name]?.form !== 'document'
+        ? [name, fillEverywhere(value, placeholders, (problem) => faults.add(name, problem))]
+        : [name, value],
+    ),
+  );
+}
+
+async function boundSpec(
+  kind: JobKind,
+  given: ReadonlyMap<string, Json>,
+  placeholders: Placeholders,
+  { files }: BindEnvironment,
+  faults: Faults,
+): Promise<JsonObject | undefined> {
+  const { spec: setting, set } = kind.settings;
+  const written = given.get('spec');
+  if (setting === undefined || written === undefined || !setting.schema.safeParse(written).success) return undefined;
+  const spec = await loadSpec(written as string | JsonObject, files, placeholders, faults);
+  const changes = given.get('set');
+  if (spec === undefined || changes === undefined || set?.schema.safeParse(changes).success !== true) return spec;
+  return applyOverrides(spec, changes as JsonObject, faults);
+}
+
+function invalid(faults: Faults, { host }: BindEnvironment): SubmitError {
+  const count = faults.messages.length;
+  return new SubmitError('invalid-settings', {
+    happened: count === 1 ? 'A setting is wrong; nothing was sent' : `${count} settings are wrong; nothing was sent`,
+    presented: faults.messages,
+    remedy: [
+      `Correct ${count === 1 ? 'it' : 'them'} and start the step again; ${host.spell('dry-run')} checks without submitting.`,
+    ],
+  });
+}

@@ -1,0 +1,38 @@
+import { bindRun } from './bind-run.ts';
+import { SubmitError } from './errors.ts';
+import type { RunningJob } from './host.ts';
+import type { Json } from './json.ts';
+import type { RunEnvironment } from './run.ts';
+import { createServiceClient } from './service-client.ts';
+
+/** How long the second chance may take: later hooks share the CI's grace. */
+const BUDGET_MS = 4_000;
+
+/**
+ * Cancels a job that a killed step left running, under a new credential, and says what came of it.
+ * Settings are those of the step, but that the job is attached to.
+ */
+export async function cancelRemembered({ kind, id }: RunningJob, environment: RunEnvironment): Promise<void> {
+  const { host, http, clock, reach } = environment;
+  const { log } = host;
+  log.section('Cancel the job that the step left running');
+  const settings = new Map<string, Json>([...host.settings, ['attach', id]]);
+  if (settings.get('job') !== kind) return;
+  const signal = AbortSignal.timeout(BUDGET_MS);
+  try {
+    const { job, values } = await bindRun({ ...environment, host: { ...host, settings } });
+    if (values['on-cancel'] === 'detach') {
+      log.info(`${id} goes on (${host.spell('on-cancel')}: detach)`);
+      return;
+    }
+    const exchange = { http, clock, log, reach, subjectTokens: host.subjectTokens, conceal: host.conceal };
+    const client = createServiceClient(http, await job.credential(exchange), job.explain);
+    const result = await client.attempt(job.cancelCall(id), signal);
+    if (result.kind === 'answer' && result.status < 300) log.success(`The cancellation of ${id} was accepted`);
+    else log.warning(`${id} may still be running; cancel it by hand: ${job.cancelCommand(id)}`);
+  } catch (error) {
+    log.warning(
+      `${id} may still be running: ${error instanceof SubmitError ? error.message : 'it could not be cancelled in time'}`,
+    );
+  }
+}

@@ -1,0 +1,117 @@
+/** Where the core meets Node: clock, checkout, signals, loopback simulators. Only the two mains import this. */
+import { constants } from 'node:fs';
+import { mkdir, open, realpath, stat } from 'node:fs/promises';
+import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Clock } from '../clock.ts';
+import type { Files } from '../files.ts';
+import { isLoopback } from '../http.ts';
+import { plainLine } from '../remote-text.ts';
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  sleep: async (ms, signal) => {
+    // An abort ends the sleep; whoever slept looks at the signal.
+    await delay(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+  },
+};
+
+/** The files below `root`, and nothing outside, whatever links lead there. */
+export function checkoutFiles(root: string): Files {
+  const shown = (path: string) => plainLine(path, 200);
+
+  const inside = (base: string, path: string): boolean => {
+    const way = relative(base, path);
+    return way === '' || !(way.startsWith('..') || isAbsolute(way));
+  };
+
+  return {
+    read: async (path, limitBytes) => {
+      try {
+        const base = await realpath(root);
+        const target = await realpath(resolve(base, path));
+        if (!inside(base, target)) return { problem: `${shown(path)} is outside the checkout` };
+        const info = await stat(target);
+        if (info.isDirectory()) return { problem: `${shown(path)} is a directory` };
+        if (!info.isFile()) return { problem: `${shown(path)} is not a file` };
+        if (info.size > limitBytes) {
+          return {
+            problem: `${shown(path)} has ${mebibytes(info.size)} MiB; at most ${mebibytes(limitBytes)} are read`,
+          };
+        }
+        await using file = await open(target, constants.O_RDONLY | constants.O_NOFOLLOW);
+        return { text: new TextDecoder('utf-8', { fatal: true }).decode(await file.readFile()) };
+      } catch (error) {
+        return { problem: readProblem(shown(path), error) };
+      }
+    },
+    write: async (path, text) => {
+      const base = await realpath(root);
+      const target = resolve(base, path);
+      if (!inside(base, target)) throw new Error(`${shown(path)} is outside the checkout`);
+      await mkdir(dirname(target), { recursive: true });
+      if (!inside(base, await realpath(dirname(target)))) throw new Error(`${shown(path)} is outside the checkout`);
+      const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
+      await using file = await open(
+        join(await realpath(dirname(target)), target.slice(dirname(target).length + 1)),
+        flags,
+        0o644,
+      );
+      await file.writeFile(text);
+    },
+  };
+}
+
+function mebibytes(bytes: number): string {
+  return (bytes / 1024 / 1024).toFixed(1);
+}
+
+function readProblem(path: string, error: unknown): string {
+  if (error instanceof TypeError) return `${path} is not UTF-8 text`;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (code === 'ENOENT' || code === 'ENOTDIR') return `${path} does not exist in the checkout`;
+  if (code === 'EACCES' || code === 'EPERM') return `${path} may not be read`;
+  return `${path} cannot be read (${code === '' ? 'unknown fault' : code})`;
+}
+
+const CANCEL_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const;
+
+/** Aborts, with the signal's name as the reason, when the CI cancels the step. */
+export function abortOnSignals(from: NodeJS.Process): AbortSignal {
+  const controller = new AbortController();
+  for (const name of CANCEL_SIGNALS) from.on(name, () => controller.abort(name));
+  return controller.signal;
+}
+
+/** How public addresses are reached. */
+export interface Network {
+  readonly fetch: typeof globalThis.fetch;
+  readonly reach: (url: string) => string;
+  /** The simulators' address, when there are any. */
+  readonly simulators?: string;
+}
+
+/**
+ * The network as it is, or with `KEYLESS_SUBMIT_SIMULATORS=http://127.0.0.1:PORT` one in which `https://HOST/PATH` is asked
+ * as `http://127.0.0.1:PORT/HOST/PATH`. Only loopback is taken, so that no variable can send tokens away.
+ * @throws Error for any other address.
+ */
+export function network(env: Readonly<Record<string, string | undefined>>): Network {
+  const simulators = env.KEYLESS_SUBMIT_SIMULATORS;
+  if (simulators === undefined || simulators === '') return { fetch: globalThis.fetch, reach: (url) => url };
+  const base = URL.parse(simulators);
+  if (base === null || base.protocol !== 'http:' || !isLoopback(base.hostname)) {
+    throw new Error('KEYLESS_SUBMIT_SIMULATORS must be an http:// address on loopback, such as http://127.0.0.1:8700');
+  }
+  const reach = (url: string): string => {
+    const target = new URL(url);
+    return target.protocol === 'https:' ? `${base.origin}/${target.host}${target.pathname}${target.search}` : url;
+  };
+  return { reach, simulators: base.origin, fetch: (input, init) => globalThis.fetch(reach(String(input)), init) };
+}
+
+/** What may be shown of a fault of this program: libraries' messages can hold tokens, so anything that could be one is cut. */
+export function describeFault(error: unknown): string {
+  const text = error instanceof Error ? (error.stack ?? error.message) : 'something that is not an error was thrown';
+  return text.replace(/[\w-]{24,}(?:\.[\w-]+)*/g, '[redacted]');
+}

@@ -1,0 +1,189 @@
+import type { BoundRun } from './bind-run.ts';
+import { type Clock, formatDuration } from './clock.ts';
+import { EXIT, exitCodeOf, SubmitError } from './errors.ts';
+import type { Host, Outputs } from './host.ts';
+import { isTransient } from './http.ts';
+import type { Conclusion, FailureCause, RunStatus } from './jobs/job-kind.ts';
+import type { Narration } from './narration.ts';
+import { plainLine } from './remote-text.ts';
+import type { ReportFact } from './report.ts';
+import type { ServiceClient } from './service-client.ts';
+import { CANCEL_GRACE_MS, type Submitted } from './submit.ts';
+import type { WatchEnd } from './watch.ts';
+
+export interface EndingEnvironment {
+  readonly bound: BoundRun;
+  readonly host: Host;
+  readonly client: ServiceClient;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly narration: Narration;
+  readonly submitted: Submitted;
+  /** When the wait began, in ms. */
+  readonly startedAt: number;
+}
+
+/** Whose problem a failure is, for people. */
+const CAUSES: Readonly<Record<FailureCause, string>> = {
+  code: "the job's own code or configuration failed",
+  infrastructure: "the service's infrastructure failed; running it again may help",
+  quota: 'a quota or a lack of capacity stopped it',
+  permission: 'the job lacked a permission',
+  timeout: 'it took longer than it may',
+};
+
+/**
+ * Turns the end of the wait into outputs, report and exit code.
+ * @throws SubmitError `wait-deadline`, `wait-credential-ended`: the wait ended before the job did.
+ */
+export async function conclude(ending: WatchEnd, environment: EndingEnvironment): Promise<number> {
+  switch (ending.end) {
+    case 'over':
+      return concludeOver(ending.status, environment);
+    case 'aborted':
+      return concludeAborted(ending.status, environment);
+    case 'deadline':
+      throw await concludeDeadline(ending.status, environment);
+    case 'credential':
+      throw await concludeCredential(ending.status, environment);
+  }
+}
+
+async function concludeOver(status: RunStatus, environment: EndingEnvironment): Promise<number> {
+  const { bound, host, client, clock, narration, submitted, startedAt, signal } = environment;
+  const { log } = host;
+  const conclusion = await bound.job
+    .conclude(client, submitted.id, status, signal)
+    .catch((error: unknown): Conclusion => {
+      log.warning(
+        `The job's output cannot be read: ${error instanceof SubmitError ? error.message : 'the step was cancelled'}`,
+      );
+      return { outputs: {}, notes: [] };
+    });
+  for (const note of conclusion.notes) {
+    log.info(`${note.title}:`);
+    log.remote(note.lines);
+  }
+
+  const took = formatDuration(clock.now() - startedAt);
+  const failure = status.failure;
+  const outputs: Outputs = {
+    ...narration.baseOutputs,
+    ...conclusion.outputs,
+    result: status.phase,
+    state: status.word,
+    ...(failure === undefined ? {} : { failure: failure.cause }),
+    ...(status.url === undefined ? {} : { url: status.url }),
+  };
+  const summary = describeEnd(status, took);
+  log.section('Result');
+  if (status.phase === 'succeeded') log.success(summary);
+  else log.error(summary);
+  if (failure !== undefined && failure.message !== '') log.remote([plainLine(failure.message, 2_000)]);
+  if (outputs.url !== undefined) log.info(log.link(outputs.url));
+  for (const [name, value] of Object.entries(conclusion.outputs)) log.info(`${name}: ${plainLine(value, 300)}`);
+
+  await narration.ended(outputs, {
+    state: status.phase === 'succeeded' ? 'passed' : 'failed',
+    summary,
+    ...(outputs.url === undefined ? {} : { url: outputs.url }),
+    facts: [...narration.baseFacts, { label: 'Duration', value: took }, ...outputFacts(conclusion.outputs)],
+    remote: [
+      ...(failure === undefined ? [] : [failure.message]),
+      ...conclusion.notes.flatMap((note) => [`${note.title}:`, ...note.lines]),
+    ],
+  });
+  if (status.phase === 'succeeded') return EXIT.done;
+  return status.phase === 'cancelled' ? EXIT.cancelledElsewhere : EXIT.jobFailed;
+}
+
+function describeEnd(status: RunStatus, took: string): string {
+  if (status.phase === 'succeeded') return `The job succeeded after ${took}`;
+  if (status.phase === 'cancelled') return `Somebody cancelled the job (${plainLine(status.word, 80)}) after ${took}`;
+  const cause = status.failure === undefined ? '' : `: ${CAUSES[status.failure.cause]}`;
+  return `The job failed (${plainLine(status.word, 80)}) after ${took}${cause}`;
+}
+
+function outputFacts(outputs: Outputs): readonly ReportFact[] {
+  return Object.entries(outputs).map(([label, value]) => ({ label, value: plainLine(value, 200) }));
+}
+
+async function concludeAborted(status: RunStatus | undefined, environment: EndingEnvironment): Promise<number> {
+  const { bound, host, narration, signal, submitted } = environment;
+  const { log } = host;
+  log.section(`The step was cancelled (${String(signal.reason)})`);
+  const detach = bound.values['on-cancel'] === 'detach';
+  const summary = detach
+    ? `The step was cancelled; ${submitted.id} goes on (${host.spell('on-cancel')}: detach)`
+    : await cancelRun(environment);
+  log.warning(summary);
+  if (detach) for (const line of narration.followUp) log.info(line);
+  await tellUnfinished(summary, status, environment);
+  return exitCodeOf(signal);
+}
+
+async function concludeDeadline(status: RunStatus | undefined, environment: EndingEnvironment): Promise<SubmitError> {
+  const { bound, host, narration, submitted } = environment;
+  const cancel = bound.values['on-cancel'] === 'cancel';
+  const outcome = cancel
+    ? await cancelRun(environment)
+    : `${submitted.id} goes on (${host.spell('on-cancel')}: detach)`;
+  const happened = `The job is not over after ${formatDuration(bound.waitSeconds * 1000)}; ${outcome}`;
+  await tellUnfinished(happened, status, environment);
+  return new SubmitError('wait-deadline', {
+    happened,
+    presented: [`state ${plainLine(status?.word ?? 'unknown', 80)}`],
+    expected: [`an end within ${host.spell('timeout')}`],
+    remedy: cancel ? [`Raise ${host.spell('timeout')} if the job needs longer.`] : narration.followUp,
+  });
+}
+
+async function concludeCredential(status: RunStatus | undefined, environment: EndingEnvironment): Promise<SubmitError> {
+  const { narration, submitted } = environment;
+  const happened = `This step's credential is about to end and the CI gives no second token; ${submitted.id} goes on`;
+  await tellUnfinished(happened, status, environment);
+  return new SubmitError('wait-credential-ended', {
+    happened,
+    presented: [`state ${plainLine(status?.word ?? 'unknown', 80)}`],
+    expected: ['a job that ends while the credential lasts, or a later step that goes on waiting'],
+    remedy: narration.followUp,
+  });
+}
+
+/** Cancels with one request, and one more if the first was lost and time is left. Says in a sentence what came of it. */
+async function cancelRun({ bound, client, host, submitted }: EndingEnvironment): Promise<string> {
+  const { job } = bound;
+  const limit = AbortSignal.timeout(CANCEL_GRACE_MS);
+  try {
+    for (let round = 1; round <= 2; round += 1) {
+      const result = await client.attempt(job.cancelCall(submitted.id), limit);
+      if (result.kind === 'answer' && result.status < 300) return `the cancellation of ${submitted.id} was accepted`;
+      if (result.kind === 'answer' && !isTransient(result.status)) {
+        return `${submitted.id} was not cancelled: ${job.explain(job.cancelCall(submitted.id), result).message}`;
+      }
+    }
+  } catch (error) {
+    host.log.debug(`cancelling: ${error instanceof Error ? plainLine(error.message, 200) : 'failed'}`);
+  }
+  return `${submitted.id} could not be cancelled in time; cancel it by hand: ${job.cancelCommand(submitted.id)}`;
+}
+
+async function tellUnfinished(
+  summary: string,
+  status: RunStatus | undefined,
+  environment: EndingEnvironment,
+): Promise<void> {
+  const { narration } = environment;
+  const url = status?.url ?? narration.baseOutputs.url;
+  const outputs = {
+    ...narration.baseOutputs,
+    result: 'unfinished',
+    ...(status === undefined ? {} : { state: status.word }),
+  };
+  await narration.ended(outputs, {
+    state: 'failed',
+    summary,
+    ...(url === undefined ? {} : { url }),
+    facts: narration.baseFacts,
+  });
+}

@@ -1,0 +1,7 @@
+import { databricksRunNow } from './databricks/run-now.ts';
+import { databricksSubmitRun } from './databricks/submit-run.ts';
+import type { JobKind } from './job-kind.ts';
+import { vertexCustomJob } from './vertex-ai/custom-job.ts';
+
+/** Every kind of job. A new one is a file and a line here. */
+export const JOB_KINDS: readonly JobKind[] = [vertexCustomJob, databricksSubmitRun, databricksRunNow];

@@ -1,0 +1,186 @@
+import type { HttpCall } from '../../http.ts';
+import { impersonationCall, stsForm, tokenUrl } from '../../identity/google-trust.ts';
+import { type JsonObject, listAt, objectAt, stringifyJson, textAt } from '../../json.ts';
+import { originSettings, specSettings } from '../../run-settings.ts';
+import { required, text } from '../../settings.ts';
+import { type Conclusion, defineKind, type FoundRun, type Job, type RunStatus } from '../job-kind.ts';
+import {
+  ATTEMPT_LABEL,
+  completeCustomJob,
+  KEY_LABEL,
+  keyLabel,
+  markCustomJob,
+  serverTimeoutOf,
+} from './custom-job-request.ts';
+import { readCustomJob } from './custom-job-status.ts';
+import { explainGoogle, isGoogleCapacity } from './google-errors.ts';
+import { googleSettings, googleTrust } from './google-settings.ts';
+
+const settings = {
+  project: required(
+    text({
+      description: 'The Google Cloud project that the job runs in.',
+      expected: "a project's id or number",
+      example: 'acme-ml',
+      pattern: /^(?:(?:[a-z][a-z0-9.-]*:)?[a-z][a-z0-9-]{4,28}[a-z0-9]|\d+)$/,
+    }),
+  ),
+  region: required(
+    text({
+      description: 'The region that the job runs in.',
+      expected: 'a region such as us-central1',
+      example: 'us-central1',
+      pattern: /^[a-z]+(?:-[a-z]+)+\d+$/,
+    }),
+  ),
+  ...googleSettings,
+  ...specSettings(
+    'The job: a CustomJob, as for REST, or a CustomJobSpec, as for `gcloud ai custom-jobs create --config`.',
+    'training/job.yaml',
+  ),
+  'display-name': text({
+    description: "The job's name in the console. By default the spec's, else repository and build number.",
+    expected: 'a name of at most 128 characters',
+    example: 'resnet-@{short-commit}',
+    pattern: /^[^\n]{1,128}$/,
+  }),
+  ...originSettings("the job's labels"),
+};
+
+const outputs = {
+  'display-name': "the job's name in the console",
+  'create-time': 'when the service accepted it (RFC 3339)',
+  'start-time': 'when it began to run',
+  'end-time': 'when it ended',
+  'duration-seconds': 'how long it ran, in seconds',
+  'output-directory': "where the job was told to write: the spec's `baseOutputDirectory`",
+  'model-directory': '`AIP_MODEL_DIR` of the job, where the output directory is set',
+  'logs-url': "the job's log in the console",
+  error: "the service's message, when the job failed",
+};
+
+const RESOURCE = /^projects\/[^/\s]+\/locations\/([^/\s]+)\/customJobs\/(\d+)$/;
+
+/** A Vertex AI custom job. https://cloud.google.com/vertex-ai/docs/training/create-custom-job */
+export const vertexCustomJob = defineKind({
+  id: 'vertex-custom-job',
+  title: 'Vertex AI custom job',
+  settings,
+  outputs,
+  bind: (values, { attach, context, faults, spec, timeoutSeconds }) => {
+    const { project, region } = values;
+    const trust = googleTrust(values);
+    const identity = trust.serviceAccount ?? `principal of ${trust.provider}`;
+    if (!attach && values.spec === undefined) faults.add('spec', 'is required: a path in the checkout, or a mapping');
+    if (trust.delegates.length > 0 && trust.serviceAccount === undefined)
+      faults.add('delegates', 'needs service-account');
+    const wishes = {
+      displayName: values['display-name'],
+      labels: values.labels ?? {},
+      provenance: values['provenance-labels'],
+      timeoutSeconds,
+    };
+    const payload = attach || spec === undefined ? undefined : completeCustomJob(spec, wishes, context, faults);
+    if (faults.messages.length > 0) return undefined;
+
+    const origin = `https://${region}-aiplatform.${trust.universeDomain}`;
+    const parent = `projects/${project}/locations/${region}`;
+    const call = (method: HttpCall['method'], path: string, body?: JsonObject): HttpCall => ({
+      method,
+      url: `${origin}/v1/${path}`,
+      headers: {
+        // Shown in Google's audit log beside the request.
+        'x-goog-request-reason': `keyless-submit ${context.buildUrl}`.slice(0, 500),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: stringifyJson(body) }),
+    });
+    const consoleUrl = (name: string): string =>
+      `https://console.cloud.google.com/agent-platform/locations/${region}/training/${name.split('/').at(-1)}?project=${project}`;
+
+    const find: Job['find'] = async (client, key, signal) => {
+      const filter = encodeURIComponent(`labels.${KEY_LABEL}=${keyLabel(key)}`);
+      const found: FoundRun[] = [];
+      let pageToken = '';
+      do {
+        const page = pageToken === '' ? '' : `&pageToken=${encodeURIComponent(pageToken)}`;
+        const list = await client.read(
+          call('GET', `${parent}/customJobs?filter=${filter}&pageSize=100${page}`),
+          signal,
+        );
+        for (const job of listAt(list, 'customJobs')) {
+          const id = textAt(job, 'name');
+          if (id !== undefined)
+            found.push({ id, attempt: Number(textAt(objectAt(job, 'labels'), ATTEMPT_LABEL) ?? 1) });
+        }
+        pageToken = textAt(list, 'nextPageToken') ?? '';
+      } while (pageToken !== '');
+      return found.sort((left, right) => left.attempt - right.attempt);
+    };
+
+    return {
+      title: `custom job in ${project}, ${region}`,
+      identity,
+      origin,
+      payload,
+      serverTimeoutSeconds: payload === undefined ? undefined : serverTimeoutOf(payload),
+      exchangeCalls: [
+        {
+          method: 'POST',
+          url: tokenUrl(trust),
+          headers: { 'content-type': 'application/x-www-form-urlencoded' },
+          body: new URLSearchParams(stsForm(trust, '[redacted]')).toString(),
+        },
+        ...(trust.serviceAccount === undefined ? [] : [impersonationCall(trust)]),
+      ],
+      credential: async (environment) => {
+        const { googleCredential } = await import('../../identity/google.ts');
+        return googleCredential(trust, environment);
+      },
+      submissionCall: (job, { key, attempt }) => call('POST', `${parent}/customJobs`, markCustomJob(job, key, attempt)),
+      readSubmission: (answer) => textAt(answer, 'name'),
+      recognisesRepeats: false,
+      find,
+      status: async (client, name, signal) => readCustomJob(await client.read(call('GET', name), signal)),
+      cancelCall: (name) => call('POST', `${name}:cancel`, {}),
+      conclude: async (_client, name, status) => concludeCustomJob(name, status, project),
+      readReference: (reference) => {
+        if (/^\d+$/.test(reference)) return `${parent}/customJobs/${reference}`;
+        return RESOURCE.exec(reference)?.[1] === region ? reference : undefined;
+      },
+      cancelCommand: (name) =>
+        `gcloud ai custom-jobs cancel ${name.split('/').at(-1)} --project=${project} --region=${region}`,
+      url: consoleUrl,
+      explain: (request, answer) => explainGoogle({ identity, project, region }, request, answer),
+      isCapacity: isGoogleCapacity,
+    };
+  },
+});
+
+function concludeCustomJob(name: string, { source, failure }: RunStatus, project: string): Conclusion {
+  const directory = textAt(objectAt(objectAt(source, 'jobSpec'), 'baseOutputDirectory'), 'outputUriPrefix');
+  const startTime = textAt(source, 'startTime');
+  const endTime = textAt(source, 'endTime');
+  const seconds =
+    startTime === undefined || endTime === undefined
+      ? Number.NaN
+      : (Date.parse(endTime) - Date.parse(startTime)) / 1000;
+  const query = encodeURIComponent(`resource.labels.job_id="${name.split('/').at(-1)}"`);
+  const candidates = {
+    'display-name': textAt(source, 'displayName'),
+    'create-time': textAt(source, 'createTime'),
+    'start-time': startTime,
+    'end-time': endTime,
+    'duration-seconds': Number.isNaN(seconds) ? undefined : String(Math.round(seconds)),
+    'output-directory': directory,
+    'model-directory': directory === undefined ? undefined : `${directory.replace(/\/$/, '')}/model/`,
+    'logs-url': `https://console.cloud.google.com/logs/query;query=${query}?project=${project}`,
+    error: failure === undefined ? undefined : failure.message,
+  };
+  return {
+    outputs: Object.fromEntries(
+      Object.entries(candidates).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
+    ),
+    notes: [],
+  };
+}

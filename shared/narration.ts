@@ -1,0 +1,144 @@
+import type { BoundRun } from './bind-run.ts';
+import { formatDuration } from './clock.ts';
+import { EXIT, SubmitError } from './errors.ts';
+import type { Host, Outputs } from './host.ts';
+import type { RunStatus } from './jobs/job-kind.ts';
+import { plainLine } from './remote-text.ts';
+import type { Report, ReportFact } from './report.ts';
+import type { Submitted } from './submit.ts';
+
+/** What the user is told of a submitted job besides its states: log, report and outputs. Reporting never fails the step. */
+export interface Narration {
+  submitted(): void;
+  /** The end of a step that does not wait. Returns the exit code. */
+  left(): Promise<number>;
+  /** Announces the wait, and at once what will cut it short. Times are in ms since the epoch. */
+  waiting(times: { readonly now: number; readonly deadline: number; readonly credentialEnd: number | undefined }): void;
+  phase(status: RunStatus): void;
+  /** Rethrows an error that ended the watch, with what became of the job. */
+  lost(error: unknown): Promise<never>;
+  /** Tells the report and hands out the outputs, then waits until everything was told. */
+  ended(outputs: Outputs, report: Omit<Report, 'title'>): Promise<void>;
+  readonly baseOutputs: Outputs;
+  readonly baseFacts: readonly ReportFact[];
+  /** Lines on how a later step waits for the job, and how it is cancelled by hand. */
+  readonly followUp: readonly string[];
+}
+
+/** How long the last reports may hold up the end of the step. */
+const SETTLE_MS = 8_000;
+
+export function createNarration(
+  { kind, job, values }: BoundRun,
+  host: Host,
+  { id, attempt, origin }: Submitted,
+  key: string | undefined,
+): Narration {
+  const { log, context } = host;
+  const startUrl = job.url(id);
+  let told: Promise<unknown> = Promise.resolve();
+  const warned = new Set<string>();
+
+  /** One after the other, so that a late report never overwrites a newer one. */
+  const tell = (what: string, effect: () => Promise<unknown>): void => {
+    told = told.then(effect).catch((error: unknown) => {
+      if (!warned.has(what))
+        log.warning(
+          `${what} failed; the job is not affected: ${plainLine(error instanceof Error ? error.message : 'unknown fault', 300)}`,
+        );
+      warned.add(what);
+    });
+  };
+
+  const title = `${kind.title}: ${job.title}`;
+  const baseOutputs: Outputs = {
+    kind: kind.id,
+    id,
+    ...(startUrl === undefined ? {} : { url: startUrl }),
+    ...(key === undefined ? {} : { 'submission-key': key }),
+    attempt: String(attempt),
+    commit: context.commit,
+  };
+  const baseFacts: ReportFact[] = [
+    { label: 'Commit', value: context.commit },
+    { label: 'Identity', value: job.identity },
+  ];
+  const followUp = [
+    `To wait for it in a later step: ${host.spell('attach')}: ${id}`,
+    `To cancel it: ${job.cancelCommand(id)}`,
+  ];
+  const report = (state: Report['state'], summary: string, url: string | undefined): Report => ({
+    title,
+    state,
+    summary,
+    facts: baseFacts,
+    ...(url === undefined ? {} : { url }),
+  });
+
+  const submitted = (): void => {
+    log.success(
+      `${origin === 'created' ? 'Submitted' : 'Attached to'} ${id}${attempt > 1 ? ` (attempt ${attempt})` : ''}`,
+    );
+    if (startUrl !== undefined) log.info(log.link(startUrl));
+    if (key !== undefined) log.debug(`submission key ${key}`);
+    tell('Publishing the outputs', () => host.publish({ ...baseOutputs, result: 'submitted' }));
+    tell('The report', () => host.report(report('pending', `submitted as ${id}`, startUrl)));
+  };
+
+  return {
+    baseOutputs,
+    baseFacts,
+    followUp,
+    submitted,
+    left: async () => {
+      for (const line of followUp) log.info(line);
+      await told;
+      log.section('Result');
+      log.success('The job is submitted; this step does not wait for it');
+      return EXIT.done;
+    },
+    waiting: ({ now, deadline, credentialEnd }) => {
+      tell('Keeping the job for a later cancel', () => host.remember({ kind: kind.id, id }));
+      log.section('Wait for the job');
+      if (credentialEnd !== undefined && credentialEnd < deadline) {
+        log.warning(
+          `This step can wait until about ${new Date(credentialEnd).toISOString()} (${formatDuration(credentialEnd - now)} from now): the CI gives it one OIDC token, which cannot be renewed.`,
+        );
+        log.info(
+          `If the job takes longer, this step ends with exit code ${EXIT.deadline} and the job goes on; wait for it in a later step:`,
+        );
+        log.info(`  ${host.spell('attach')}: ${id}`);
+      }
+      if (!host.graceOnCancel && values['on-cancel'] === 'cancel') {
+        log.info('A step that is stopped gets no time to cancel its job here. To cancel it by hand:');
+        log.info(`  ${job.cancelCommand(id)}`);
+      }
+    },
+    phase: (status) => {
+      tell('The report', () =>
+        host.report(report('pending', plainLine(`${status.phase} (${status.word})`, 200), status.url ?? startUrl)),
+      );
+    },
+    lost: async (error) => {
+      tell('Forgetting the job', () => host.forget());
+      await told;
+      if (!(error instanceof SubmitError)) throw error;
+      const { remedy, ...explanation } = error.explanation;
+      throw new SubmitError(error.code, {
+        ...explanation,
+        remedy: [...remedy, `The job ${id} is not affected and goes on.`, ...followUp],
+      });
+    },
+    ended: async (outputs, final) => {
+      tell('Publishing the outputs', async () => {
+        for (const place of await host.publish(outputs)) log.info(`outputs: ${place}`);
+      });
+      tell('The report', () => host.report({ ...final, title }));
+      tell('Forgetting the job', () => host.forget());
+      await Promise.race([
+        told,
+        new Promise((resolve) => AbortSignal.timeout(SETTLE_MS).addEventListener('abort', resolve)),
+      ]);
+    },
+  };
+}

@@ -1,0 +1,101 @@
+import {
+  choice,
+  document,
+  duration,
+  flag,
+  map,
+  overrides,
+  required,
+  type Settings,
+  text,
+  withDefault,
+} from './settings.ts';
+
+/** Settings of every run, whatever its kind. */
+export function runSettings(kinds: readonly string[]) {
+  return {
+    job: required(
+      choice(kinds, {
+        description: 'What to submit.',
+        expected: `one of ${kinds.join(', ')}`,
+        example: kinds[0] ?? '',
+      }),
+    ),
+    wait: withDefault(
+      flag({
+        description:
+          'Wait for the remote job and end with its result. With `false` the step ends when the job is accepted; a later step can `attach`.',
+      }),
+      true,
+    ),
+    timeout: withDefault(
+      duration({
+        description:
+          'How long the job may take. The service is told to end it then (where the spec does not say so itself and the service can), and the wait ends.',
+        example: '6h',
+      }),
+      '24h' as never,
+    ),
+    'on-cancel': withDefault(
+      choice(['cancel', 'detach'], {
+        description:
+          'What becomes of the remote job when the step is cancelled or `timeout` passes: cancelled with it, or left to go on.',
+        expected: 'cancel or detach',
+        example: 'detach',
+      }),
+      'cancel',
+    ),
+    attach: text({
+      description:
+        'Wait for a job that is already submitted instead of submitting one: its id or full name, `step:KEY` (Buildkite: the submission of the step with that key), `file:PATH` (an outputs file of an earlier step), or `key:HEX` (a submission key).',
+      expected: "a job's id or name, step:KEY, file:PATH or key:HEX",
+      example: 'file:.keyless-submit/outputs.json',
+    }),
+    'outputs-file': text({
+      description:
+        'Where to write the outputs in the checkout, as JSON; beside it, a file ending in `.env` has them for shells. On Bitbucket it is always written, by default to `.keyless-submit/outputs.json`.',
+      expected: 'a path in the checkout that ends in .json',
+      example: 'build/outputs.json',
+      pattern: /\.json$/,
+    }),
+    'dry-run': withDefault(
+      flag({
+        description:
+          'Check everything that can be checked here, print the exact requests without tokens, and submit nothing.',
+      }),
+      false,
+    ),
+    debug: withDefault(flag({ description: 'Print more about what is done. Tokens are never printed.' }), false),
+  } satisfies Settings;
+}
+
+/** Settings of kinds that submit a spec. */
+export function specSettings(body: string, example: string) {
+  return {
+    spec: document({
+      description: `${body} A path in the checkout (YAML or JSON) or the document itself. \`@{…}\` placeholders are filled in.`,
+      expected: 'a path in the checkout, or a mapping',
+      example,
+    }),
+    set: overrides({
+      description: 'Single fields of the spec to set, by path.',
+      expected: 'values by path, such as {"tasks[0].task_key": "train"}',
+      example: { 'path.to[0].field': 'value' },
+    }),
+  };
+}
+
+/** Settings of kinds whose service keeps labels or tags. */
+export function originSettings(where: string) {
+  return {
+    labels: map({
+      description: `Labels of your own, put into ${where}.`,
+      expected: 'text by name, such as {"team": "vision"}',
+      example: { team: 'vision' },
+    }),
+    'provenance-labels': withDefault(
+      flag({ description: `Record commit, branch or tag, repository, build number and build URL in ${where}.` }),
+      true,
+    ),
+  };
+}

@@ -1,0 +1,82 @@
+import { resolveAttachment } from './attach.ts';
+import { type BindEnvironment, type BoundRun, bindRun } from './bind-run.ts';
+import type { Clock } from './clock.ts';
+import { showDryRun } from './dry-run.ts';
+import { conclude } from './ending.ts';
+import { exitCodeOf, SubmitError } from './errors.ts';
+import { explainToUser } from './explain-to-user.ts';
+import type { Http } from './http.ts';
+import { createNarration } from './narration.ts';
+import { createServiceClient } from './service-client.ts';
+import { submissionKey } from './submission-key.ts';
+import { submitOnce } from './submit.ts';
+import { watch } from './watch.ts';
+
+/** Everything that the core touches, given by a packaging's main. */
+export interface RunEnvironment extends BindEnvironment {
+  readonly http: Http;
+  readonly clock: Clock;
+  /** Where a public address is reached: itself, or a simulator on loopback. */
+  readonly reach: (url: string) => string;
+  /** Aborts when the step is cancelled; the reason is the signal's name. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs one step from settings to exit code and tells its story on the way: bind, identity, submit, watch, outcome.
+ * Rejects only for faults of its own.
+ */
+export async function run(environment: RunEnvironment): Promise<number> {
+  const { host, signal } = environment;
+  try {
+    const bound = await bindRun(environment);
+    if (bound.values['dry-run']) return showDryRun(bound, host);
+    return await submitAndWait(bound, environment);
+  } catch (error) {
+    if (error instanceof SubmitError) {
+      explainToUser(error, host.log);
+      return error.exitCode;
+    }
+    if (!signal.aborted) throw error;
+    host.log.warning('The step was cancelled before anything was submitted.');
+    return exitCodeOf(signal);
+  }
+}
+
+async function submitAndWait(bound: BoundRun, environment: RunEnvironment): Promise<number> {
+  const { host, http, clock, signal, reach } = environment;
+  const { job, values } = bound;
+  const { log, context } = host;
+
+  log.section(`Identity: ${job.identity}`);
+  // The connection to the service is made while the token is exchanged.
+  http.warm(job.origin);
+  const exchange = { http, clock, log, reach, subjectTokens: host.subjectTokens, conceal: host.conceal };
+  const credential = await job.credential(exchange);
+  await credential.get(signal);
+  const client = createServiceClient(http, credential, job.explain);
+
+  log.section(`${job.payload === undefined ? 'Attach' : 'Submit'}: ${job.title}`);
+  const key = job.payload === undefined ? undefined : submissionKey(context, bound.kind.id, job.payload);
+  const submitted =
+    job.payload === undefined || key === undefined
+      ? await resolveAttachment(values.attach ?? '', job, client, environment)
+      : await submitOnce(job, job.payload, key, { client, clock, log, context, signal });
+  const startedAt = clock.now();
+  const narration = createNarration(bound, host, submitted, key);
+  narration.submitted();
+  if (!values.wait && !signal.aborted) return narration.left();
+
+  const deadline = startedAt + bound.waitSeconds * 1000;
+  narration.waiting({ now: startedAt, deadline, credentialEnd: credential.lastsUntil() });
+  const ending = await watch(job, submitted.id, {
+    client,
+    credential,
+    clock,
+    log,
+    signal,
+    deadline,
+    onPhase: narration.phase,
+  }).catch(narration.lost);
+  return conclude(ending, { bound, host, client, clock, signal, narration, submitted, startedAt });
+}

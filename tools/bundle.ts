@@ -1,0 +1,75 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { type BuildResult, build } from 'esbuild';
+
+const ROOT = join(import.meta.dirname, '..');
+
+export const BUNDLES = {
+  'buildkite-plugin': { entry: 'buildkite-plugin/main.ts', out: 'buildkite-plugin/dist' },
+  pipe: { entry: 'pipe/main.ts', out: 'build/pipe' },
+} as const;
+
+/**
+ * Bundles a packaging into few files that need no node_modules. What a kind does not need stays in files of its own, unread.
+ * The same sources give the same bytes.
+ */
+export async function bundle(name: keyof typeof BUNDLES, out: string): Promise<void> {
+  const result = await build({
+    absWorkingDir: ROOT,
+    entryPoints: [{ in: BUNDLES[name].entry, out: 'main' }],
+    outdir: out,
+    outExtension: { '.js': '.mjs' },
+    chunkNames: '[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    minify: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node22.12',
+    legalComments: 'none',
+    charset: 'utf8',
+    metafile: true,
+    write: false,
+    logLevel: 'warning',
+    alias: { 'node-fetch': './tools/node-fetch.ts' },
+    // CommonJS packages call require, which modules lack.
+    banner: {
+      js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
+    },
+  });
+  await rm(out, { recursive: true, force: true });
+  await mkdir(out, { recursive: true });
+  for (const file of result.outputFiles) await writeFile(join(out, basename(file.path)), file.contents);
+  await writeFile(join(out, 'LICENSES.txt'), await licenses(result));
+}
+
+/** The licences of all packages in the bundle, as most of them demand. */
+async function licenses({ metafile }: BuildResult<{ metafile: true }>): Promise<string> {
+  const folders = new Set<string>();
+  for (const input of Object.keys(metafile.inputs)) {
+    const match = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input);
+    if (match?.[1] !== undefined) folders.add(match[1]);
+  }
+  const parts: string[] = [];
+  for (const folder of [...folders].sort()) {
+    const { name, version, license } = JSON.parse(await readFile(join(ROOT, folder, 'package.json'), 'utf8'));
+    parts.push(`${name} ${version} (${license})\n\n${await licenseText(join(ROOT, folder))}`);
+  }
+  return `${parts.join(`\n${'-'.repeat(80)}\n\n`)}`;
+}
+
+async function licenseText(folder: string): Promise<string> {
+  for (const file of ['LICENSE', 'LICENSE.md', 'license', 'LICENSE.txt', 'license.md', 'LICENCE']) {
+    const text = await readFile(join(folder, file), 'utf8').catch(() => undefined);
+    if (text !== undefined) return `${text.replace(/\r\n/g, '\n').trim()}\n`;
+  }
+  return `(no licence file in ${basename(dirname(folder))}/${basename(folder)})\n`;
+}
+
+if (import.meta.main) {
+  const names = Object.keys(BUNDLES) as (keyof typeof BUNDLES)[];
+  const wanted = process.argv.slice(2);
+  for (const name of names.filter((candidate) => wanted.length === 0 || wanted.includes(candidate))) {
+    await bundle(name, join(ROOT, BUNDLES[name].out));
+  }
+}
