@@ -47,8 +47,7 @@ export async function putReport(env: Env, id: string, body: Record<string, unkno
   const { status, answer } = await new Promise<{ status: number; answer: string }>((resolve, reject) => {
     const outgoing = request(
       {
-        host: proxyHost(env),
-        port: PROXY_PORT,
+        ...proxyAddress(env),
         method: 'PUT',
         path: address,
         timeout: TIMEOUT_MS,
@@ -77,8 +76,13 @@ export async function putReport(env: Env, id: string, body: Record<string, unkno
   if (status < 200 || status >= 300) throw new Error(`Bitbucket answered ${status}: ${plainLine(answer, 200)}`);
 }
 
-/** The machine that the step's services run on, as the Docker address names it. */
-export function proxyHost(env: Env): string {
-  const docker = env.DOCKER_HOST === undefined ? null : URL.parse(env.DOCKER_HOST);
-  return docker === null || docker.hostname === '' ? 'host.docker.internal' : docker.hostname;
+/** The proxy on the machine that the step's services run on, which the Docker address names; with simulators, theirs. */
+export function proxyAddress(env: Env): { readonly host: string; readonly port: number } {
+  const simulators = URL.parse(env.KEYLESS_SUBMIT_SIMULATORS ?? '');
+  if (simulators !== null) return { host: simulators.hostname, port: Number(simulators.port) };
+  const docker = URL.parse(env.DOCKER_HOST ?? '');
+  return {
+    host: docker === null || docker.hostname === '' ? 'host.docker.internal' : docker.hostname,
+    port: PROXY_PORT,
+  };
 }

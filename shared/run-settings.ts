@@ -34,7 +34,7 @@ export function runSettings(kinds: readonly string[]) {
           'How long the job may take. The service is told to end it then (where the spec does not say so itself and the service can), and the wait ends.',
         example: '6h',
       }),
-      '24h' as never,
+      '24h',
     ),
     'on-cancel': withDefault(
       choice(['cancel', 'detach'], {

@@ -41,10 +41,10 @@ export function required<T>(setting: Setting<T | undefined>): Setting<T> {
   return { ...setting, schema: inner, required: true };
 }
 
-/** Gives a setting a value for when it is not set. */
-export function withDefault<T>(setting: Setting<T | undefined>, value: T & Json): Setting<T> {
+/** Gives a setting a value for when it is not set, as the user would have written it. */
+export function withDefault<T>(setting: Setting<T | undefined>, value: Json): Setting<T> {
   const inner = required(setting).schema;
-  return { ...setting, schema: inner.default(value as never) as unknown as z.ZodType<T>, default: value };
+  return { ...setting, schema: inner.prefault(value as never), required: false, default: value };
 }
 
 export function text(described: Described & { readonly pattern?: RegExp }): Setting<string | undefined> {

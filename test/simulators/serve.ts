@@ -40,6 +40,8 @@ export interface Fault {
 
 export interface ServeOptions {
   readonly port?: number;
+  /** Called with every request as it arrives, before any fault. */
+  readonly onRequest?: (request: Request) => void;
   /** Milliseconds added before each answer, to stand for a network round trip. */
   readonly delayMs?: () => number;
   /** Asked once for each request; the returned fault strikes it. */
@@ -99,6 +101,7 @@ async function answer(
   outgoing: ServerResponse,
 ): Promise<void> {
   const request = await toRequest(incoming);
+  options.onRequest?.(request);
   const delay = options.delayMs?.() ?? 0;
   if (delay > 0) await sleep(delay);
   const fault = options.nextFault?.(request.method, new URL(request.url).pathname);

@@ -12,7 +12,7 @@ export const googleSettings = {
       description: 'The workload identity provider that trusts this CI, by its full name.',
       expected:
         'projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER, with the project number',
-      example: 'projects/123456789012/locations/global/workloadIdentityPools/ci/providers/buildkite',
+      example: 'projects/123456789012/locations/global/workloadIdentityPools/ci-pool/providers/buildkite',
       pattern: PROVIDER,
     }),
   ),
@@ -35,13 +35,13 @@ export const googleSettings = {
         "How long a token of `service-account` lives: at most `1h`, or `12h` where the organisation's policy allows it. A longer one helps long waits on Bitbucket.",
       example: '12h',
     }),
-    '1h' as never,
+    '1h',
   ),
   audience: text({
     description: "The audience of the CI's OIDC token, where the provider allows another than its own name.",
     expected: 'an audience that the provider allows',
     example:
-      'https://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/ci/providers/buildkite',
+      'https://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/ci-pool/providers/buildkite',
   }),
   'universe-domain': withDefault(
     text({

@@ -1,0 +1,143 @@
+import { type BitbucketReports, bitbucketReports } from './bitbucket-reports.ts';
+import { type BuildkiteAgentApi, buildkiteAgentApi } from './buildkite-agent-api.ts';
+import { type DatabricksOptions, type DatabricksSimulators, databricksSimulators } from './databricks.ts';
+import { type GoogleInspection, type GoogleOptions, googleSimulators } from './google.ts';
+import {
+  type BitbucketClaimOptions,
+  bitbucketClaims,
+  bitbucketIssuer,
+  buildkiteIssuer,
+  type OidcIssuer,
+} from './oidc-issuer.ts';
+import { type Fault, type Handler, scriptedFaults, serve } from './serve.ts';
+import * as tenant from './tenant.ts';
+
+/** A request as it arrived, under the host's real name. */
+export interface RecordedRequest {
+  readonly method: string;
+  readonly host: string;
+  readonly path: string;
+  readonly headers: Headers;
+  readonly body: () => Promise<string>;
+}
+
+export interface WorldOptions {
+  readonly port?: number;
+  /** Milliseconds since the epoch; by default the machine's clock. */
+  readonly now?: () => number;
+  readonly google?: Partial<GoogleOptions>;
+  readonly databricks?: Partial<DatabricksOptions>;
+  /** Replaces the Buildkite job's facts. */
+  readonly buildkiteJobId?: string;
+}
+
+/** Everything that a step talks to, served on one loopback address: `https://HOST/PATH` is `URL/HOST/PATH`. */
+export interface World extends AsyncDisposable {
+  readonly url: string;
+  readonly google: GoogleInspection;
+  readonly databricks: DatabricksSimulators;
+  readonly agentApi: BuildkiteAgentApi;
+  readonly reports: BitbucketReports;
+  readonly issuers: { readonly bitbucket: OidcIssuer; readonly buildkite: OidcIssuer };
+  /** The token of a Bitbucket step. */
+  bitbucketToken(options?: Partial<BitbucketClaimOptions>): Promise<string>;
+  /** Requests since the world began, without the HEADs that only open connections. */
+  readonly requests: readonly RecordedRequest[];
+  fault(fault: Fault): void;
+  /** Milliseconds that each answer is held back. */
+  setDelay(ms: number): void;
+  close(): Promise<void>;
+}
+
+/** Starts the simulators with one company in them; see tenant.ts for its names. */
+export async function createWorld(options: WorldOptions = {}): Promise<World> {
+  const now = options.now ?? Date.now;
+  const [bitbucket, buildkite] = await Promise.all([
+    bitbucketIssuer({ workspace: tenant.BITBUCKET.workspace }),
+    buildkiteIssuer(),
+  ]);
+  let origin = '';
+  let delay = 0;
+  const outbound = (url: string) => fetch(url.replace('https:/', origin));
+  const google = googleSimulators({ ...tenant.googleTenant(), outbound, now, ...options.google });
+  const databricks = databricksSimulators({ ...tenant.databricksTenant(), outbound, now, ...options.databricks });
+  const context = { ...tenant.BUILDKITE_JOB, jobId: options.buildkiteJobId ?? tenant.BUILDKITE_JOB.jobId };
+  const agentApi = buildkiteAgentApi({ issuer: buildkite, context, accessToken: tenant.AGENT_ACCESS_TOKEN, now });
+  const reports = bitbucketReports({
+    repository: `${tenant.BITBUCKET.workspace}/${tenant.BITBUCKET.repository}`,
+    commit: tenant.COMMIT,
+    now,
+  });
+
+  const handlers = new Map<string, Handler>([
+    ['api.bitbucket.org', bitbucket.handle],
+    ['agent.buildkite.com', buildkite.handle],
+    ['agent-edge.buildkite.com', agentApi.handle],
+  ]);
+  const faults = scriptedFaults();
+  const requests: RecordedRequest[] = [];
+
+  const served = await serve(
+    async (request) => {
+      const url = new URL(request.url);
+      // What comes in absolute form was meant for the proxy beside a Bitbucket step.
+      if (url.hostname === 'api.bitbucket.org') return reports.handle(request);
+      const [, host = '', ...path] = url.pathname.split('/');
+      const handler = handlers.get(host) ?? google.hosts(host) ?? databricks.hosts(host);
+      if (handler === undefined) return new Response(`no such host: ${host}`, { status: 502 });
+      const headers = new Headers(request.headers);
+      headers.set('x-simulated-host', host);
+      const bodyless = request.method === 'GET' || request.method === 'HEAD';
+      const plain = new URL(`/${path.join('/')}${url.search}`, url);
+      return handler(
+        new Request(plain, {
+          method: request.method,
+          headers,
+          ...(bodyless ? {} : { body: await request.arrayBuffer() }),
+        }),
+      );
+    },
+    {
+      ...(options.port === undefined ? {} : { port: options.port }),
+      delayMs: () => delay,
+      // A connection opened ahead of its use is not a request that could fail anybody.
+      nextFault: (method, path) => (method === 'HEAD' ? undefined : faults.next(method, path)),
+      onRequest: (request) => {
+        if (request.method !== 'HEAD') requests.push(recorded(request.clone()));
+      },
+    },
+  );
+  origin = served.url;
+
+  return {
+    url: served.url,
+    google,
+    databricks,
+    agentApi,
+    reports,
+    issuers: { bitbucket, buildkite },
+    requests,
+    fault: faults.add,
+    setDelay: (ms) => {
+      delay = ms;
+    },
+    bitbucketToken: (changes = {}) =>
+      bitbucket.sign(bitbucketClaims({ ...tenant.BITBUCKET_STEP, now: now(), ...changes })),
+    close: served.close,
+    [Symbol.asyncDispose]: served.close,
+  };
+}
+
+function recorded(request: Request): RecordedRequest {
+  const url = new URL(request.url);
+  const absolute = url.hostname === 'api.bitbucket.org';
+  const [, host = '', ...path] = url.pathname.split('/');
+  const text = request.text();
+  return {
+    method: request.method,
+    host: absolute ? url.hostname : host,
+    path: `${absolute ? url.pathname : `/${path.join('/')}`}${url.search}`,
+    headers: request.headers,
+    body: () => text,
+  };
+}
