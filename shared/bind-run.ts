@@ -58,11 +58,14 @@ export async function bindRun(environment: BindEnvironment): Promise<BoundRun> {
   const placeholders = placeholdersOf(environment);
   const given = withPlaceholders(host.settings, kind.settings, placeholders, faults);
   const spec = await boundSpec(kind, given, placeholders, environment, faults);
+  const attach = values?.attach ?? (host.settings.has('attach') ? '' : undefined);
+  const specIsUnread = spec === undefined && given.has('spec');
+  if (!specIsUnread) kind.checkSpec(spec, attach !== undefined, faults);
   const explicitTimeout = host.settings.has('timeout');
   const job = kind.bind(given, {
     context: host.context,
     spec,
-    attach: values?.attach !== undefined,
+    attach: attach !== undefined,
     timeoutSeconds: values?.timeout ?? 0,
     faults,
   });

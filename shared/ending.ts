@@ -6,7 +6,7 @@ import { isTransient } from './http.ts';
 import type { Conclusion, FailureCause, RunStatus } from './jobs/job-kind.ts';
 import type { Narration } from './narration.ts';
 import { plainLine } from './remote-text.ts';
-import type { ReportFact } from './report.ts';
+import type { Report, ReportFact } from './report.ts';
 import type { ServiceClient } from './service-client.ts';
 import { CANCEL_GRACE_MS, type Submitted } from './submit.ts';
 import type { WatchEnd } from './watch.ts';
@@ -22,6 +22,10 @@ export interface EndingEnvironment {
   /** When the wait began, in ms. */
   readonly startedAt: number;
 }
+
+/** How long the last report and outputs may hold up the end of the step, and of one that was cancelled. */
+const SETTLE_MS = 15_000;
+const SETTLE_CANCELLED_MS = 3_000;
 
 /** Whose problem a failure is, for people. */
 const CAUSES: Readonly<Record<FailureCause, string>> = {
@@ -81,9 +85,9 @@ async function concludeOver(status: RunStatus, environment: EndingEnvironment): 
   else log.error(summary);
   if (failure !== undefined && failure.message !== '') log.remote([plainLine(failure.message, 2_000)]);
   if (outputs.url !== undefined) log.info(log.link(outputs.url));
-  for (const [name, value] of Object.entries(conclusion.outputs)) log.info(`${name}: ${plainLine(value, 300)}`);
+  for (const [name, value] of forPeople(conclusion.outputs)) log.info(`${name}: ${plainLine(value, 300)}`);
 
-  await narration.ended(outputs, {
+  const report: Omit<Report, 'title'> = {
     state: status.phase === 'succeeded' ? 'passed' : 'failed',
     summary,
     ...(outputs.url === undefined ? {} : { url: outputs.url }),
@@ -92,7 +96,8 @@ async function concludeOver(status: RunStatus, environment: EndingEnvironment): 
       ...(failure === undefined ? [] : [failure.message]),
       ...conclusion.notes.flatMap((note) => [`${note.title}:`, ...note.lines]),
     ],
-  });
+  };
+  await narration.ended(outputs, report, SETTLE_MS);
   if (status.phase === 'succeeded') return EXIT.done;
   return status.phase === 'cancelled' ? EXIT.cancelledElsewhere : EXIT.jobFailed;
 }
@@ -104,8 +109,16 @@ function describeEnd(status: RunStatus, took: string): string {
   return `The job failed (${plainLine(status.word, 80)}) after ${took}${cause}`;
 }
 
+/** Structured outputs are for programs, and the error was shown whole. */
+function forPeople(outputs: Outputs): readonly (readonly [string, string])[] {
+  return Object.entries(outputs).filter(([name, value]) => name !== 'error' && !/^[[{]/.test(value));
+}
+
 function outputFacts(outputs: Outputs): readonly ReportFact[] {
-  return Object.entries(outputs).map(([label, value]) => ({ label, value: plainLine(value, 200) }));
+  return forPeople(outputs).map(([label, value]) => {
+    const url = /^https:\/\/\S+$/.test(value) ? { url: value } : {};
+    return { label, value: plainLine(value, 200), ...url };
+  });
 }
 
 async function concludeAborted(status: RunStatus | undefined, environment: EndingEnvironment): Promise<number> {
@@ -173,17 +186,18 @@ async function tellUnfinished(
   status: RunStatus | undefined,
   environment: EndingEnvironment,
 ): Promise<void> {
-  const { narration } = environment;
+  const { narration, signal } = environment;
   const url = status?.url ?? narration.baseOutputs.url;
   const outputs = {
     ...narration.baseOutputs,
     result: 'unfinished',
     ...(status === undefined ? {} : { state: status.word }),
   };
-  await narration.ended(outputs, {
+  const report = {
     state: 'failed',
     summary,
     ...(url === undefined ? {} : { url }),
     facts: narration.baseFacts,
-  });
+  } as const;
+  await narration.ended(outputs, report, signal.aborted ? SETTLE_CANCELLED_MS : SETTLE_MS);
 }

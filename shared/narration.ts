@@ -9,7 +9,7 @@ import type { Submitted } from './submit.ts';
 
 /** What the user is told of a submitted job besides its states: log, report and outputs. Reporting never fails the step. */
 export interface Narration {
-  submitted(): void;
+  submitted(): Promise<void>;
   /** The end of a step that does not wait. Returns the exit code. */
   left(): Promise<number>;
   /** Announces the wait, and at once what will cut it short. Times are in ms since the epoch. */
@@ -17,16 +17,13 @@ export interface Narration {
   phase(status: RunStatus): void;
   /** Rethrows an error that ended the watch, with what became of the job. */
   lost(error: unknown): Promise<never>;
-  /** Tells the report and hands out the outputs, then waits until everything was told. */
-  ended(outputs: Outputs, report: Omit<Report, 'title'>): Promise<void>;
+  /** Tells the report and hands out the outputs, then waits until everything was told, but no longer than `settleMs`. */
+  ended(outputs: Outputs, report: Omit<Report, 'title'>, settleMs: number): Promise<void>;
   readonly baseOutputs: Outputs;
   readonly baseFacts: readonly ReportFact[];
   /** Lines on how a later step waits for the job, and how it is cancelled by hand. */
   readonly followUp: readonly string[];
 }
-
-/** How long the last reports may hold up the end of the step. */
-const SETTLE_MS = 8_000;
 
 export function createNarration(
   { kind, job, values }: BoundRun,
@@ -39,14 +36,26 @@ export function createNarration(
   let told: Promise<unknown> = Promise.resolve();
   const warned = new Set<string>();
 
-  /** One after the other, so that a late report never overwrites a newer one. */
+  const warn = (what: string) => (error: unknown) => {
+    if (!warned.has(what)) {
+      log.warning(
+        `${what} failed; the job is not affected: ${plainLine(error instanceof Error ? error.message : 'unknown fault', 300)}`,
+      );
+    }
+    warned.add(what);
+  };
+  /** One after the other, so that an earlier word never overwrites a later one. */
   const tell = (what: string, effect: () => Promise<unknown>): void => {
-    told = told.then(effect).catch((error: unknown) => {
-      if (!warned.has(what))
-        log.warning(
-          `${what} failed; the job is not affected: ${plainLine(error instanceof Error ? error.message : 'unknown fault', 300)}`,
-        );
-      warned.add(what);
+    told = told.then(effect).catch(warn(what));
+  };
+  let latestReport: Report | undefined;
+  /** A report that was not told yet gives way to a newer one. */
+  const tellReport = (report: Report): void => {
+    latestReport = report;
+    tell('The report', async () => {
+      const current = latestReport;
+      latestReport = undefined;
+      if (current !== undefined) await host.report(current);
     });
   };
 
@@ -75,14 +84,22 @@ export function createNarration(
     ...(url === undefined ? {} : { url }),
   });
 
-  const submitted = (): void => {
+  let shownUrl: string | undefined;
+  const showUrl = (url: string | undefined): void => {
+    if (url !== undefined && url !== shownUrl) log.info(log.link(url));
+    shownUrl = url ?? shownUrl;
+  };
+
+  const submitted = async (): Promise<void> => {
     log.success(
       `${origin === 'created' ? 'Submitted' : 'Attached to'} ${id}${attempt > 1 ? ` (attempt ${attempt})` : ''}`,
     );
-    if (startUrl !== undefined) log.info(log.link(startUrl));
     if (key !== undefined) log.debug(`submission key ${key}`);
+    showUrl(startUrl);
+    // Before anything else: from now on a killed step must be able to cancel its job.
+    if (values.wait) await host.remember({ kind: kind.id, id }).catch(warn('Keeping the job for a later cancel'));
     tell('Publishing the outputs', () => host.publish({ ...baseOutputs, result: 'submitted' }));
-    tell('The report', () => host.report(report('pending', `submitted as ${id}`, startUrl)));
+    tellReport(report('pending', `submitted as ${id}`, startUrl));
   };
 
   return {
@@ -98,7 +115,6 @@ export function createNarration(
       return EXIT.done;
     },
     waiting: ({ now, deadline, credentialEnd }) => {
-      tell('Keeping the job for a later cancel', () => host.remember({ kind: kind.id, id }));
       log.section('Wait for the job');
       if (credentialEnd !== undefined && credentialEnd < deadline) {
         log.warning(
@@ -115,12 +131,12 @@ export function createNarration(
       }
     },
     phase: (status) => {
-      tell('The report', () =>
-        host.report(report('pending', plainLine(`${status.phase} (${status.word})`, 200), status.url ?? startUrl)),
-      );
+      showUrl(status.url);
+      tellReport(report('pending', plainLine(`${status.phase} (${status.word})`, 200), status.url ?? startUrl));
     },
     lost: async (error) => {
-      tell('Forgetting the job', () => host.forget());
+      await host.forget().catch(warn('Forgetting the job'));
+      if (error instanceof SubmitError) tellReport(report('failed', `${error.code}: ${error.message}`, shownUrl));
       await told;
       if (!(error instanceof SubmitError)) throw error;
       const { remedy, ...explanation } = error.explanation;
@@ -129,16 +145,14 @@ export function createNarration(
         remedy: [...remedy, `The job ${id} is not affected and goes on.`, ...followUp],
       });
     },
-    ended: async (outputs, final) => {
+    ended: async (outputs, final, settleMs) => {
+      await host.forget().catch(warn('Forgetting the job'));
       tell('Publishing the outputs', async () => {
         for (const place of await host.publish(outputs)) log.info(`outputs: ${place}`);
       });
-      tell('The report', () => host.report({ ...final, title }));
-      tell('Forgetting the job', () => host.forget());
-      await Promise.race([
-        told,
-        new Promise((resolve) => AbortSignal.timeout(SETTLE_MS).addEventListener('abort', resolve)),
-      ]);
+      tellReport({ ...final, title });
+      const limit = AbortSignal.timeout(settleMs);
+      await Promise.race([told, new Promise((resolve) => limit.addEventListener('abort', resolve))]);
     },
   };
 }

@@ -86,11 +86,11 @@ export function specSettings(body: string, example: string) {
 }
 
 /** Settings of kinds whose service keeps labels or tags. */
-export function originSettings(where: string) {
+export function originSettings(where: string, rules: { names?: RegExp; values?: RegExp; expected: string }) {
   return {
     labels: map({
       description: `Labels of your own, put into ${where}.`,
-      expected: 'text by name, such as {"team": "vision"}',
+      ...rules,
       example: { team: 'vision' },
     }),
     'provenance-labels': withDefault(

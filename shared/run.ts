@@ -7,6 +7,7 @@ import { exitCodeOf, SubmitError } from './errors.ts';
 import { explainToUser } from './explain-to-user.ts';
 import type { Http } from './http.ts';
 import { createNarration } from './narration.ts';
+import { plainLine } from './remote-text.ts';
 import { createServiceClient } from './service-client.ts';
 import { submissionKey } from './submission-key.ts';
 import { submitOnce } from './submit.ts';
@@ -44,6 +45,25 @@ export async function run(environment: RunEnvironment): Promise<number> {
 }
 
 async function submitAndWait(bound: BoundRun, environment: RunEnvironment): Promise<number> {
+  const { host, clock, signal } = environment;
+  const { job, values } = bound;
+  const { credential, client, submitted, key } = await submit(bound, environment).catch((error: unknown) =>
+    reportFailure(error, bound, environment),
+  );
+  const startedAt = clock.now();
+  const narration = createNarration(bound, host, submitted, key);
+  await narration.submitted();
+  if (!values.wait && !signal.aborted) return narration.left();
+
+  const deadline = startedAt + bound.waitSeconds * 1000;
+  narration.waiting({ now: startedAt, deadline, credentialEnd: credential.lastsUntil() });
+  const { log } = host;
+  const watching = { client, credential, clock, log, signal, deadline, onPhase: narration.phase };
+  const ending = await watch(job, submitted.id, watching).catch(narration.lost);
+  return conclude(ending, { bound, host, client, clock, signal, narration, submitted, startedAt });
+}
+
+async function submit(bound: BoundRun, environment: RunEnvironment) {
   const { host, http, clock, signal, reach } = environment;
   const { job, values } = bound;
   const { log, context } = host;
@@ -57,26 +77,33 @@ async function submitAndWait(bound: BoundRun, environment: RunEnvironment): Prom
   const client = createServiceClient(http, credential, job.explain);
 
   log.section(`${job.payload === undefined ? 'Attach' : 'Submit'}: ${job.title}`);
-  const key = job.payload === undefined ? undefined : submissionKey(context, bound.kind.id, job.payload);
-  const submitted =
-    job.payload === undefined || key === undefined
-      ? await resolveAttachment(values.attach ?? '', job, client, environment)
-      : await submitOnce(job, job.payload, key, { client, clock, log, context, signal });
-  const startedAt = clock.now();
-  const narration = createNarration(bound, host, submitted, key);
-  narration.submitted();
-  if (!values.wait && !signal.aborted) return narration.left();
+  if (job.payload === undefined) {
+    const submitted = await resolveAttachment(values.attach ?? '', job, client, environment);
+    return { credential, client, submitted, key: undefined };
+  }
+  const key = submissionKey(context, bound.kind.id, job.payload);
+  const submitted = await submitOnce(job, job.payload, key, { client, clock, log, context, signal });
+  return { credential, client, submitted, key };
+}
 
-  const deadline = startedAt + bound.waitSeconds * 1000;
-  narration.waiting({ now: startedAt, deadline, credentialEnd: credential.lastsUntil() });
-  const ending = await watch(job, submitted.id, {
-    client,
-    credential,
-    clock,
-    log,
-    signal,
-    deadline,
-    onPhase: narration.phase,
-  }).catch(narration.lost);
-  return conclude(ending, { bound, host, client, clock, signal, narration, submitted, startedAt });
+/** Shows in the report that nothing was submitted, and passes the error on. */
+async function reportFailure(
+  error: unknown,
+  { kind, job }: BoundRun,
+  { host, signal }: RunEnvironment,
+): Promise<never> {
+  if (error instanceof SubmitError && !signal.aborted) {
+    const facts = [
+      { label: 'Commit', value: host.context.commit },
+      { label: 'Identity', value: job.identity },
+    ];
+    const summary = `${error.code}: ${error.message}`;
+    const report = { title: `${kind.title}: ${job.title}`, state: 'failed', summary, facts } as const;
+    await host.report(report).catch((fault: unknown) => {
+      host.log.warning(
+        `The report failed: ${plainLine(fault instanceof Error ? fault.message : 'unknown fault', 300)}`,
+      );
+    });
+  }
+  throw error;
 }

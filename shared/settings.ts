@@ -104,9 +104,13 @@ export function list(described: Described & { readonly pattern?: RegExp }): Sett
 }
 
 /** Text by name; numbers and booleans become their text. */
-export function map(described: Described): Setting<Readonly<Record<string, string>> | undefined> {
-  const value = z.union([z.string(), z.number(), z.boolean()]).transform(String);
-  return optional('map', z.record(z.string(), value), described);
+export function map(
+  described: Described & { readonly names?: RegExp; readonly values?: RegExp },
+): Setting<Readonly<Record<string, string>> | undefined> {
+  const name = described.names === undefined ? z.string() : z.string().regex(described.names);
+  const text = described.values === undefined ? z.string() : z.string().regex(described.values);
+  const value = z.union([text, z.number().transform(String), z.boolean().transform(String)]);
+  return optional('map', z.record(name, value), described);
 }
 
 /** Any JSON by path. */

@@ -54,8 +54,8 @@ export async function watch(job: Job, id: string, environment: WatchEnvironment)
     try {
       const next = await job.status(client, id, signal);
       lastContact = clock.now();
-      print(next);
       if (next.phase !== status?.phase) onPhase(next);
+      print(next);
       status = next;
       if (isOver(status)) return { end: 'over', status };
     } catch (error) {

@@ -98,10 +98,9 @@ export interface Binding {
   readonly context: CiContext;
   /** The parsed spec, placeholders filled and overrides applied. */
   readonly spec: JsonObject | undefined;
-  /** The run's own settings that shape the request. */
+  /** An earlier job is waited for, so there is nothing to submit. */
   readonly attach: boolean;
   readonly timeoutSeconds: number;
-  /** Whether the user set the timeout (else it is the default). */
   readonly faults: Faults;
 }
 
@@ -113,6 +112,8 @@ export interface JobKind {
   readonly settings: Settings;
   /** What it puts out when the run is over, by name, for the README. */
   readonly outputs: Readonly<Record<string, string>>;
+  /** Checks the spec by itself, so that its faults are told together with those of the settings. */
+  checkSpec(spec: JsonObject | undefined, attach: boolean, faults: Faults): void;
   /** Checks what is set and closes over it; undefined when a fault was added. */
   bind(given: ReadonlyMap<string, Json>, binding: Binding): Job | undefined;
 }
@@ -123,6 +124,7 @@ export function defineKind<S extends Settings>(kind: {
   readonly title: string;
   readonly settings: S;
   readonly outputs: Readonly<Record<string, string>>;
+  checkSpec(spec: JsonObject | undefined, attach: boolean, faults: Faults): void;
   bind(values: SettingValues<S>, binding: Binding): Job | undefined;
 }): JobKind {
   return {

@@ -3,7 +3,7 @@ import { type Json, numberAt, objectAt, stringifyJson, textAt } from '../../json
 import { plainLine, plainTail } from '../../remote-text.ts';
 import type { ServiceClient } from '../../service-client.ts';
 import type { Conclusion, RunStatus } from '../job-kind.ts';
-import { latestTasks, standing } from './run-status.ts';
+import { latestTasks, runUrl, standing } from './run-status.ts';
 
 /** Outputs of this many tasks are read: each is a request. */
 const READ_TASKS = 10;
@@ -63,7 +63,7 @@ function describeTask(task: Json, answer: Json | undefined): Record<string, stri
   const { word, phase } = standing(task);
   const error = textAt(answer, 'error');
   const result = textAt(objectAt(answer, 'notebook_output'), 'result');
-  const url = textAt(task, 'run_page_url');
+  const url = runUrl(task);
   return {
     task_key: textAt(task, 'task_key') ?? '',
     run_id: textAt(task, 'run_id') ?? '',

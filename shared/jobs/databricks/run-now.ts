@@ -28,6 +28,9 @@ export const databricksRunNow = defineKind({
   title: 'Databricks job',
   settings,
   outputs: runOutputs,
+  checkSpec: (spec = {}, _attach, faults) => {
+    if ('idempotency_token' in spec) faults.add('spec', 'idempotency_token is set by keyless-submit; remove it');
+  },
   bind: (values, { attach, faults, spec = {} }) => {
     if (!isTrustworthyHost(values.host))
       faults.add('host', 'only https is allowed, except for http on this machine itself');
@@ -36,7 +39,6 @@ export const databricksRunNow = defineKind({
     if (jobId !== undefined && 'job_id' in spec) faults.add('job-id', 'the spec has a job_id of its own');
     if (parameters !== undefined && 'job_parameters' in spec)
       faults.add('job-parameters', 'the spec has job_parameters of its own');
-    if ('idempotency_token' in spec) faults.add('spec', 'idempotency_token is set by keyless-submit; remove it');
     if (faults.messages.length > 0) return undefined;
     const trust = databricksTrust(values);
     const payload = {

@@ -38,7 +38,9 @@ const settings = {
       'a list such as [{"group_name": "ml-team", "permission_level": "CAN_VIEW"}], each with one of user_name, group_name, service_principal_name and a permission_level of CAN_VIEW, CAN_MANAGE_RUN, CAN_MANAGE, IS_OWNER',
     example: [{ group_name: 'ml-team', permission_level: 'CAN_VIEW' }],
   }),
-  ...originSettings("the run's name and the tags of the tasks' new clusters"),
+  ...originSettings("the tags of the tasks' new clusters, and where it comes from also into the run's name", {
+    expected: 'text by name, such as {"team": "vision"}',
+  }),
 };
 
 /** A one-time Databricks run of the tasks in a spec. https://docs.databricks.com/api/workspace/jobs/submit */
@@ -47,10 +49,10 @@ export const databricksSubmitRun = defineKind({
   title: 'Databricks run',
   settings,
   outputs: runOutputs,
+  checkSpec: checkRun,
   bind: (values, { attach, context, faults, spec, timeoutSeconds }) => {
     if (!isTrustworthyHost(values.host))
       faults.add('host', 'only https is allowed, except for http on this machine itself');
-    if (!attach && values.spec === undefined) faults.add('spec', 'is required: a path in the checkout, or a mapping');
     const trust = databricksTrust(values);
     const additions: Additions = {
       runName: values['run-name'],
@@ -102,13 +104,20 @@ const OF_JOBS_ONLY: Readonly<Record<string, string>> = {
   continuous: 'a one-time run has none',
 };
 
-function completeRun(spec: JsonObject, additions: Additions, context: CiContext, faults: Faults): JsonObject {
+function checkRun(spec: JsonObject | undefined, attach: boolean, faults: Faults): void {
+  if (spec === undefined) {
+    if (!attach) faults.add('spec', 'is required: a path in the checkout, or a mapping');
+    return;
+  }
   for (const [name, advice] of Object.entries(OF_JOBS_ONLY)) {
     if (name in spec) faults.add('spec', `${name} is a field of jobs, not of one-time runs: ${advice}`);
   }
   if ('idempotency_token' in spec) faults.add('spec', 'idempotency_token is set by keyless-submit; remove it');
   if (!Array.isArray(spec.tasks) || spec.tasks.length === 0)
     faults.add('spec', 'tasks must be a list of at least one task');
+}
+
+function completeRun(spec: JsonObject, additions: Additions, context: CiContext, faults: Faults): JsonObject {
   if (additions.gitSource && 'git_source' in spec) faults.add('git-source', 'the spec has a git_source of its own');
   const gitSource = additions.gitSource ? gitSourceOf(context, faults) : undefined;
   const acl = additions.accessControlList;

@@ -15,8 +15,30 @@ export interface CustomJobWishes {
 }
 
 /**
- * Completes a user's document to a CustomJob. It may be a CustomJob (as for REST) or a bare CustomJobSpec (as for
- * `gcloud ai custom-jobs create --config`), with names in camelCase or snake_case, as proto3 JSON allows. What is there stays untouched.
+ * Checks what can be told of a user's document without asking the service. It may be a CustomJob (as for REST) or a bare
+ * CustomJobSpec (as for `gcloud ai custom-jobs create --config`), with names in camelCase or snake_case, as proto3 JSON allows.
+ */
+export function checkCustomJob(spec: JsonObject | undefined, attach: boolean, faults: Faults): void {
+  if (spec === undefined) {
+    if (!attach) faults.add('spec', 'is required: a path in the checkout, or a mapping');
+    return;
+  }
+  const document = wrapped(spec);
+  if (!has(document, 'jobSpec')) {
+    faults.add('spec', 'has neither jobSpec (a CustomJob) nor workerPoolSpecs (a CustomJobSpec)');
+    return;
+  }
+  const jobSpec = checkedMember(document, 'jobSpec', faults);
+  checkedMember(document, 'labels', faults);
+  if (jobSpec === undefined) return;
+  checkedMember(jobSpec, 'scheduling', faults);
+  if (!isArray(memberOf(jobSpec, 'workerPoolSpecs')) && !has(jobSpec, 'persistentResourceId')) {
+    faults.add('spec', 'jobSpec.workerPoolSpecs must be a list of worker pools');
+  }
+}
+
+/**
+ * Completes a checked document to a CustomJob. What is there stays untouched.
  * https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.customJobs
  */
 export function completeCustomJob(
@@ -24,20 +46,11 @@ export function completeCustomJob(
   wishes: CustomJobWishes,
   context: CiContext,
   faults: Faults,
-): JsonObject | undefined {
-  const document = has(spec, 'workerPoolSpecs') ? { jobSpec: spec } : spec;
-  const jobSpec = member(document, 'jobSpec', faults);
-  if (jobSpec === undefined) {
-    faults.add('spec', 'has neither jobSpec (a CustomJob) nor workerPoolSpecs (a CustomJobSpec)');
-    return undefined;
-  }
-  if (!isArray(memberOf(jobSpec, 'workerPoolSpecs')) && !has(jobSpec, 'persistentResourceId')) {
-    faults.add('spec', 'jobSpec.workerPoolSpecs must be a list of worker pools');
-    return undefined;
-  }
-  const labels = member(document, 'labels', faults) ?? {};
+): JsonObject {
+  const document = wrapped(spec);
+  const jobSpec = objectOf(document, 'jobSpec');
+  const labels = objectOf(document, 'labels');
   const added = { ...(wishes.provenance ? originLabels(context) : {}), ...wishes.labels };
-  refuseBadLabels(wishes.labels, faults);
   for (const name of Object.keys(wishes.labels)) {
     if (name in labels) faults.add('labels', `${name} is set in the spec already`);
   }
@@ -52,7 +65,7 @@ export function completeCustomJob(
           ).slice(0, 128),
         }),
     labels: { ...added, ...labels },
-    [spelling(document, 'jobSpec')]: withTimeout(jobSpec, wishes.timeoutSeconds, faults),
+    [spelling(document, 'jobSpec')]: withTimeout(jobSpec, wishes.timeoutSeconds),
   };
 }
 
@@ -69,15 +82,13 @@ export function keyLabel(key: string): string {
 
 /** Seconds after which the service ends the job by itself. */
 export function serverTimeoutOf(job: JsonObject): number | undefined {
-  const jobSpec = memberOf(job, 'jobSpec');
-  const scheduling = isObject(jobSpec) ? memberOf(jobSpec, 'scheduling') : undefined;
-  const timeout = isObject(scheduling) ? scheduling.timeout : undefined;
+  const { timeout } = objectOf(objectOf(job, 'jobSpec'), 'scheduling');
   const seconds = typeof timeout === 'string' ? Number(/^(\d+)(?:\.\d+)?s$/.exec(timeout)?.[1]) : Number.NaN;
   return Number.isNaN(seconds) ? undefined : seconds;
 }
 
-function withTimeout(jobSpec: JsonObject, seconds: number, faults: Faults): JsonObject {
-  const scheduling = member(jobSpec, 'scheduling', faults) ?? {};
+function withTimeout(jobSpec: JsonObject, seconds: number): JsonObject {
+  const scheduling = objectOf(jobSpec, 'scheduling');
   return has(scheduling, 'timeout')
     ? jobSpec
     : { ...jobSpec, [spelling(jobSpec, 'scheduling')]: { ...scheduling, timeout: `${seconds}s` } };
@@ -98,23 +109,6 @@ export function toLabel(text: string): string {
     .replace(/-+$/, '');
 }
 
-function refuseBadLabels(labels: Readonly<Record<string, string>>, faults: Faults): void {
-  for (const [name, value] of Object.entries(labels)) {
-    if (!/^[a-z][a-z0-9_-]{0,62}$/.test(name)) {
-      faults.add(
-        'labels',
-        `expected a name of at most 63 lower-case letters, digits, _ and -, beginning with a letter; got ${JSON.stringify(name.slice(0, 80))}`,
-      );
-    }
-    if (!/^[a-z0-9_-]{0,63}$/.test(value)) {
-      faults.add(
-        'labels',
-        `expected at most 63 lower-case letters, digits, _ and - as the value of ${name.slice(0, 80)}; got ${JSON.stringify(value.slice(0, 80))}`,
-      );
-    }
-  }
-}
-
 function snake(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
@@ -132,8 +126,18 @@ function memberOf(parent: JsonObject, name: string) {
   return parent[spelling(parent, name)];
 }
 
-function member(parent: JsonObject, name: string, faults: Faults): JsonObject | undefined {
-  if (name in parent && snake(name) in parent && name !== snake(name))
+function objectOf(parent: JsonObject, name: string): JsonObject {
+  const value = memberOf(parent, name);
+  return isObject(value) ? value : {};
+}
+
+/** A CustomJobSpec is what a CustomJob has as its jobSpec. */
+function wrapped(spec: JsonObject): JsonObject {
+  return has(spec, 'workerPoolSpecs') ? { jobSpec: spec } : spec;
+}
+
+function checkedMember(parent: JsonObject, name: string, faults: Faults): JsonObject | undefined {
+  if (name !== snake(name) && name in parent && snake(name) in parent)
     faults.add('spec', `has both ${name} and ${snake(name)}`);
   const value = memberOf(parent, name);
   if (value === undefined || isObject(value)) return value;

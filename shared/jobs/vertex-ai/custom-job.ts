@@ -2,10 +2,12 @@ import type { HttpCall } from '../../http.ts';
 import { impersonationCall, stsForm, tokenUrl } from '../../identity/google-trust.ts';
 import { type JsonObject, listAt, objectAt, stringifyJson, textAt } from '../../json.ts';
 import { originSettings, specSettings } from '../../run-settings.ts';
+import { Secret } from '../../secret.ts';
 import { required, text } from '../../settings.ts';
 import { type Conclusion, defineKind, type FoundRun, type Job, type RunStatus } from '../job-kind.ts';
 import {
   ATTEMPT_LABEL,
+  checkCustomJob,
   completeCustomJob,
   KEY_LABEL,
   keyLabel,
@@ -44,7 +46,12 @@ const settings = {
     example: 'resnet-@{short-commit}',
     pattern: /^[^\n]{1,128}$/,
   }),
-  ...originSettings("the job's labels"),
+  ...originSettings("the job's labels", {
+    names: /^[a-z][a-z0-9_-]{0,62}$/,
+    values: /^[a-z0-9_-]{0,63}$/,
+    expected:
+      'labels such as {"team": "vision"}: names and values of at most 63 lower-case letters, digits, _ and -, names beginning with a letter',
+  }),
 };
 
 const outputs = {
@@ -67,11 +74,11 @@ export const vertexCustomJob = defineKind({
   title: 'Vertex AI custom job',
   settings,
   outputs,
+  checkSpec: checkCustomJob,
   bind: (values, { attach, context, faults, spec, timeoutSeconds }) => {
     const { project, region } = values;
     const trust = googleTrust(values);
     const identity = trust.serviceAccount ?? `principal of ${trust.provider}`;
-    if (!attach && values.spec === undefined) faults.add('spec', 'is required: a path in the checkout, or a mapping');
     if (trust.delegates.length > 0 && trust.serviceAccount === undefined)
       faults.add('delegates', 'needs service-account');
     const wishes = {
@@ -131,7 +138,7 @@ export const vertexCustomJob = defineKind({
           headers: { 'content-type': 'application/x-www-form-urlencoded' },
           body: new URLSearchParams(stsForm(trust, '[redacted]')).toString(),
         },
-        ...(trust.serviceAccount === undefined ? [] : [impersonationCall(trust)]),
+        ...(trust.serviceAccount === undefined ? [] : [{ ...impersonationCall(trust), bearer: new Secret('') }]),
       ],
       credential: async (environment) => {
         const { googleCredential } = await import('../../identity/google.ts');
