@@ -77,7 +77,8 @@ function parsed(text: string): Json | undefined {
   }
 }
 
-/** A setting without a value is not set. */
+/** A setting without a value is not set. An id too large for a number is its digits. */
 function withoutNulls(config: Readonly<Record<string, Json>>): ReadonlyMap<string, Json> {
-  return new Map(Object.entries(config).filter(([, value]) => value !== null));
+  const entries = Object.entries(config).filter(([, value]) => value !== null);
+  return new Map(entries.map(([name, value]) => [name, typeof value === 'bigint' ? String(value) : value]));
 }

@@ -61,7 +61,8 @@ export async function bindRun(environment: BindEnvironment): Promise<BoundRun> {
   const attach = values?.attach ?? (host.settings.has('attach') ? '' : undefined);
   const specIsUnread = spec === undefined && given.has('spec');
   if (!specIsUnread) kind.checkSpec(spec, attach !== undefined, faults);
-  const explicitTimeout = host.settings.has('timeout');
+  // The default may also come written out, from pipe.yml.
+  const explicitTimeout = (host.settings.get('timeout') ?? shared.timeout.default) !== shared.timeout.default;
   const job = kind.bind(given, {
     context: host.context,
     spec,

@@ -24,6 +24,9 @@ export type SettingValues<S extends Settings> = {
   readonly [Name in keyof S]: S[Name] extends Setting<infer T> ? T : never;
 };
 
+// What arrives was read from JSON, so any value is one.
+const json = z.unknown() as z.ZodType<Json>;
+
 interface Described {
   readonly description: string;
   readonly expected: string;
@@ -63,9 +66,7 @@ export function flag(described: Omit<Described, 'expected' | 'example'>): Settin
 
 /** Ids are text or, as YAML reads them, numbers; they stay text, so that none of their digits are lost. */
 export function id(described: Described & { readonly pattern: RegExp }): Setting<string | undefined> {
-  const schema = z
-    .union([z.string().regex(described.pattern), z.number().int().nonnegative(), z.bigint().nonnegative()])
-    .transform(String);
+  const schema = z.union([z.string().regex(described.pattern), z.number().int().nonnegative()]).transform(String);
   return optional('text', schema, described);
 }
 
@@ -115,7 +116,7 @@ export function map(
 
 /** Any JSON by path. */
 export function overrides(described: Described): Setting<Readonly<Record<string, Json>> | undefined> {
-  return optional('overrides', z.record(z.string(), z.json() as unknown as z.ZodType<Json>), described);
+  return optional('overrides', z.record(z.string(), json), described);
 }
 
 /** A list of objects of one shape. */
@@ -125,7 +126,7 @@ export function objects<T>(item: z.ZodType<T>, described: Described): Setting<re
 
 /** A path in the checkout, or the document itself. */
 export function document(described: Described): Setting<string | Readonly<Record<string, Json>> | undefined> {
-  const inline = z.record(z.string(), z.json() as unknown as z.ZodType<Json>);
+  const inline = z.record(z.string(), json);
   return optional('document', z.union([z.string().min(1), inline]), described);
 }
 

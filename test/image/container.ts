@@ -2,6 +2,7 @@ import { type ExecFileException, execFile } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { BITBUCKET, COMMIT } from '../simulators/tenant.ts';
 
 /** An image of the pipe, and the engine that holds it: with buildah also the flags for its store. */
 export type PipeImage =
@@ -76,38 +77,39 @@ export async function runPipe({ image, env, cloneDir, variablesDir }: PipeRun): 
   }
 }
 
-/** What Bitbucket gives to every pipe of a branch build, and makes of the step's `variables`. */
+/** What Bitbucket gives to every pipe of a branch build of the simulated company's repository, and makes of the step's `variables`. */
 export function pipeEnvironment(
   variables: Readonly<Record<string, string | readonly string[]>>,
   more: Readonly<Record<string, string>> = {},
 ): Record<string, string> {
+  const { workspace, repository } = BITBUCKET;
   const storage = `${CLONE_DIR}/.bitbucket/pipelines/generated/pipeline/pipes`;
   return {
     CI: 'true',
     BITBUCKET_BUILD_NUMBER: '7',
     BITBUCKET_BRANCH: 'main',
     BITBUCKET_CLONE_DIR: CLONE_DIR,
-    BITBUCKET_COMMIT: '3f1c0de000000000000000000000000000000001',
+    BITBUCKET_COMMIT: COMMIT,
     BITBUCKET_DOCKER_HOST_INTERNAL: '127.0.0.1',
-    BITBUCKET_GIT_HTTP_ORIGIN: 'http://bitbucket.org/acme/ml',
-    BITBUCKET_GIT_SSH_ORIGIN: 'git@bitbucket.org:acme/ml.git',
-    BITBUCKET_PIPELINE_UUID: '{dddddddd-0000-4000-8000-000000000004}',
+    BITBUCKET_GIT_HTTP_ORIGIN: `http://bitbucket.org/${workspace}/${repository}`,
+    BITBUCKET_GIT_SSH_ORIGIN: `git@bitbucket.org:${workspace}/${repository}.git`,
+    BITBUCKET_PIPELINE_UUID: BITBUCKET.pipelineUuid,
     BITBUCKET_PIPELINES_VARIABLES_PATH: `${VARIABLES_DIR}/variables.env`,
     BITBUCKET_PIPE_SHARED_STORAGE_DIR: storage,
-    BITBUCKET_PIPE_STORAGE_DIR: `${storage}/acme/keyless-submit`,
+    BITBUCKET_PIPE_STORAGE_DIR: `${storage}/${workspace}/keyless-submit`,
     BITBUCKET_PROJECT_KEY: 'ML',
     BITBUCKET_PROJECT_UUID: '{eeeeeeee-0000-4000-8000-000000000005}',
-    BITBUCKET_REPO_FULL_NAME: 'acme/ml',
+    BITBUCKET_REPO_FULL_NAME: `${workspace}/${repository}`,
     BITBUCKET_REPO_IS_PRIVATE: 'true',
-    BITBUCKET_REPO_OWNER: 'acme',
-    BITBUCKET_REPO_OWNER_UUID: '{cccccccc-0000-4000-8000-000000000003}',
-    BITBUCKET_REPO_SLUG: 'ml',
-    BITBUCKET_REPO_UUID: '{aaaaaaaa-0000-4000-8000-000000000001}',
+    BITBUCKET_REPO_OWNER: workspace,
+    BITBUCKET_REPO_OWNER_UUID: BITBUCKET.workspaceUuid,
+    BITBUCKET_REPO_SLUG: repository,
+    BITBUCKET_REPO_UUID: BITBUCKET.repositoryUuid,
     BITBUCKET_SSH_KEY_FILE: '/opt/atlassian/pipelines/agent/ssh/id_rsa',
     BITBUCKET_STEP_RUN_NUMBER: '1',
     BITBUCKET_STEP_TRIGGERER_UUID: '{ffffffff-0000-4000-8000-000000000006}',
-    BITBUCKET_STEP_UUID: '{99999999-0000-4000-8000-000000000007}',
-    BITBUCKET_WORKSPACE: 'acme',
+    BITBUCKET_STEP_UUID: BITBUCKET.stepUuid,
+    BITBUCKET_WORKSPACE: workspace,
     DOCKER_HOST: 'tcp://127.0.0.1:2375',
     PIPELINES_JWT_TOKEN: 'pipelines-jwt-token',
     ...expanded(variables),

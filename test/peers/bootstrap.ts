@@ -2,7 +2,6 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildkiteJob } from '../simulators/buildkite-agent-api.ts';
 
 /** What the agent is told about the job and where it finds everything. */
@@ -29,13 +28,18 @@ export interface Ended {
 
 export interface RunningBootstrap {
   readonly ended: Promise<Ended>;
-  /** Waits until the job's log holds the text; throws if the job ends before. */
-  printed(text: string | RegExp): Promise<void>;
-  /** The agent cancels a job by this signal to its bootstrap. */
+  /** Sends what an agent cancels a job by: SIGTERM. Does nothing once the job has ended. */
   cancel(): void;
 }
 
-const LOG_POLL_MS = 20;
+const AUTHOR = {
+  GIT_AUTHOR_NAME: 'author',
+  GIT_AUTHOR_EMAIL: 'author@example.com',
+  GIT_AUTHOR_DATE: '2026-11-21T10:00:00Z',
+  GIT_COMMITTER_NAME: 'author',
+  GIT_COMMITTER_EMAIL: 'author@example.com',
+  GIT_COMMITTER_DATE: '2026-11-21T10:00:00Z',
+};
 const GRACE_SECONDS = 10;
 
 /**
@@ -59,13 +63,6 @@ export function startBootstrap(options: BootstrapOptions): RunningBootstrap {
   });
   return {
     ended,
-    async printed(text) {
-      const matches = () => (typeof text === 'string' ? log().includes(text) : text.test(log()));
-      while (!matches()) {
-        if (child.exitCode !== null) throw new Error(`The job ended without printing ${text}:\n${log()}`);
-        await sleep(LOG_POLL_MS);
-      }
-    },
     cancel: () => {
       child.kill('SIGTERM');
     },
@@ -130,11 +127,16 @@ export function clonedPlugin(repository: string, folder: string): string {
   return `file://${clone}#${git('-C', clone, 'rev-parse', 'HEAD')}`;
 }
 
+/** The same commit each time, as a retried step has it. */
 function commitSomething(repository: string, branch: string): string {
   git('init', '--quiet', '--initial-branch', branch, repository);
-  const author = ['-c', 'user.name=author', '-c', 'user.email=author@example.com', '-c', 'commit.gpgsign=false'];
-  git('-C', repository, ...author, 'commit', '--quiet', '--allow-empty', '--message', 'A commit');
-  return git('-C', repository, 'rev-parse', 'HEAD');
+  const tree = git('-C', repository, 'write-tree');
+  const commit = execFileSync('git', ['-C', repository, 'commit-tree', tree, '-m', 'A commit'], {
+    encoding: 'utf8',
+    env: { ...process.env, ...AUTHOR },
+  }).trim();
+  git('-C', repository, 'update-ref', `refs/heads/${branch}`, commit);
+  return commit;
 }
 
 function git(...args: readonly string[]): string {

@@ -24,6 +24,7 @@ const CONFIG = {
     tasks: [{ task_key: 'train', notebook_task: { notebook_path: '/Shared/train', source: 'WORKSPACE' } }],
   },
 };
+const WATCH = '/api/2.2/jobs/runs/get';
 const CANCEL = '/api/2.2/jobs/runs/cancel';
 
 it('has an agent to run', () => {
@@ -40,7 +41,7 @@ describe.each(INSTALLED.map((agent) => [readFileSync(`${agent}.txt`, 'utf8').tri
     }
 
     function start(world: World, config: unknown, env: Record<string, string> = {}): RunningBootstrap {
-      return startBootstrap({
+      const job = startBootstrap({
         agent,
         plugin,
         config,
@@ -49,6 +50,11 @@ describe.each(INSTALLED.map((agent) => [readFileSync(`${agent}.txt`, 'utf8').tri
         job: tenant.BUILDKITE_JOB,
         env: { KEYLESS_SUBMIT_SIMULATORS: world.url, ...env },
       });
+      onTestFinished(async () => {
+        job.cancel();
+        await job.ended;
+      });
+      return job;
     }
 
     /** The step again, as another job of the same build. */
@@ -88,8 +94,7 @@ describe.each(INSTALLED.map((agent) => [readFileSync(`${agent}.txt`, 'utf8').tri
       const world = await simulators();
       world.databricks.nextLife({ end: { kind: 'hang' } });
       const job = start(world, CONFIG);
-      await job.printed(/runs?\/\d{3,}|run \d{3,}/i);
-      await expect.poll(() => world.requests.some(({ path }) => path.includes('/runs/get'))).toBe(true);
+      await expect.poll(() => world.requests.some(({ path }) => path.includes(WATCH)), { timeout: 20_000 }).toBe(true);
       job.cancel();
       const { exitCode, signal, output } = await job.ended;
       // The bootstrap ends by the signal that it was sent; its log tells what became of the hook.

@@ -1,0 +1,25 @@
+# The pipe's image. NODE_IMAGE may be replaced by any image with Node 24 and npm on Debian.
+ARG NODE_IMAGE=node:24-slim
+
+FROM ${NODE_IMAGE} AS build
+WORKDIR /build
+COPY package.json package-lock.json .npmrc ./
+# Scripts are not needed for bundling, but for esbuild's and node's own binaries.
+RUN npm ci
+COPY shared ./shared
+COPY pipe ./pipe
+COPY tools/bundle.ts tools/node-fetch.ts ./tools/
+RUN npm run bundle -- pipe
+
+FROM ${NODE_IMAGE} AS runtime
+# Nothing may be installed in a running pipe.
+RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack /usr/local/bin/yarn* /opt/yarn*
+
+# One layer without the files that were removed.
+FROM scratch
+COPY --from=runtime / /
+COPY --from=build /build/build/pipe /opt/keyless-submit
+COPY LICENSE README.md pipe.yml /
+# Bitbucket's storage directories and the checkout belong to root, so the pipe runs as root, as pipes do.
+ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin NODE_USE_ENV_PROXY=1
+ENTRYPOINT ["node", "/opt/keyless-submit/main.mjs"]
