@@ -76,16 +76,18 @@ export function buildkiteHost({ env, settings, files, agent, write }: BuildkiteE
         ],
         annotationBody(report),
       ),
-    publish: async (outputs) => {
+    publish: async (outputs, stage) => {
       const places: string[] = [];
       if (typeof outputsFile === 'string') {
         await files.write(outputsFile, `${stringifyJson(outputs, 2)}\n`);
         await files.write(shellPath(outputsFile), shellFile(outputs));
         places.push(outputsFile, shellPath(outputsFile));
       }
+      // Each value is a process of its own, so single ones wait until they are final.
+      const values = stage === 'final' ? metaDataValues(outputs) : [];
       await Promise.all([
         mustSucceed(['meta-data', 'set', scope], stringifyJson(outputs)),
-        ...metaDataValues(outputs).map(([name, value]) => mustSucceed(['meta-data', 'set', `${scope}:${name}`], value)),
+        ...values.map(([name, value]) => mustSucceed(['meta-data', 'set', `${scope}:${name}`], value)),
       ]);
       return [...places, `meta-data ${scope}:NAME (buildkite-agent meta-data get ${scope}:id)`];
     },

@@ -43,10 +43,10 @@ export function bitbucketHost({ env, settings, files, write }: BitbucketEnvironm
     // Bitbucket hides only variables that were stored as secured; nothing can be added while a step runs.
     conceal: async () => undefined,
     report: (report) => putReport(env, reportId, reportBody(report, PROJECT.name, reportId)),
-    publish: async (outputs) => {
+    publish: async (outputs, stage) => {
       await files.write(path, `${stringifyJson(outputs, 2)}\n`);
       await files.write(shellPath(path), shellFile(outputs));
-      const shared = await shareVariables(outputs, wantedVariables(settings), env);
+      const shared = stage === 'final' ? await shareVariables(outputs, wantedVariables(settings), env) : [];
       return [path, `${shellPath(path)} (for shells: . ${shellPath(path)})`, ...shared];
     },
     earlierOutputs: async () => undefined,

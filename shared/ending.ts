@@ -128,7 +128,7 @@ async function concludeAborted(status: RunStatus | undefined, environment: Endin
   const detach = bound.values['on-cancel'] === 'detach';
   const summary = detach
     ? `The step was cancelled; ${submitted.id} goes on (${host.spell('on-cancel')}: detach)`
-    : await cancelRun(environment);
+    : `The step was cancelled; ${await cancelRun(environment)}`;
   log.warning(summary);
   if (detach) for (const line of narration.followUp) log.info(line);
   await tellUnfinished(summary, status, environment);

@@ -58,8 +58,11 @@ export interface Host {
   conceal(secrets: readonly Secret[]): Promise<void>;
   /** Shows or updates the step's report. It may reject: the run then warns and goes on. */
   report(report: Report): Promise<void>;
-  /** Hands outputs to later steps. It may reject: the run then warns and goes on. Returns where they can be found, for people. */
-  publish(outputs: Outputs): Promise<readonly string[]>;
+  /**
+   * Hands outputs to later steps: `interim` ones are what is known while the step still waits. It may reject: the run then
+   * warns and goes on. Returns where they can be found, for people.
+   */
+  publish(outputs: Outputs, stage: 'interim' | 'final'): Promise<readonly string[]>;
   /** The outputs that an earlier step of this build published under `reference`. */
   earlierOutputs(reference: string): Promise<Outputs | undefined>;
   /** Keeps what is running until `forget`, for the second chance to cancel. */

@@ -98,7 +98,9 @@ export function createNarration(
     showUrl(startUrl);
     // Before anything else: from now on a killed step must be able to cancel its job.
     if (values.wait) await host.remember({ kind: kind.id, id }).catch(warn('Keeping the job for a later cancel'));
-    tell('Publishing the outputs', () => host.publish({ ...baseOutputs, result: 'submitted' }));
+    tell('Publishing the outputs', () =>
+      host.publish({ ...baseOutputs, result: 'submitted' }, values.wait ? 'interim' : 'final'),
+    );
     tellReport(report('pending', `submitted as ${id}`, startUrl));
   };
 
@@ -148,7 +150,7 @@ export function createNarration(
     ended: async (outputs, final, settleMs) => {
       await host.forget().catch(warn('Forgetting the job'));
       tell('Publishing the outputs', async () => {
-        for (const place of await host.publish(outputs)) log.info(`outputs: ${place}`);
+        for (const place of await host.publish(outputs, 'final')) log.info(`outputs: ${place}`);
       });
       tellReport({ ...final, title });
       const limit = AbortSignal.timeout(settleMs);

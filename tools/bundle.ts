@@ -31,7 +31,8 @@ export async function bundle(name: keyof typeof BUNDLES, out: string): Promise<v
     metafile: true,
     write: false,
     logLevel: 'warning',
-    alias: { 'node-fetch': './tools/node-fetch.ts' },
+    // yaml's module form; what Node would pick is CommonJS, whose names a bundle loses when it is imported on demand.
+    alias: { 'node-fetch': './tools/node-fetch.ts', yaml: './node_modules/yaml/browser/index.js' },
     // CommonJS packages call require, which modules lack.
     banner: {
       js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",

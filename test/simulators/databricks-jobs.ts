@@ -17,6 +17,8 @@ export interface DatabricksJobsOptions extends Workspace, AccessOptions {
   readonly jobs?: readonly SavedJob[];
   readonly unified?: boolean;
   readonly int64As?: Int64Form;
+  /** The life of each run for which `nextLife` said nothing. */
+  readonly script?: (run: NewRun) => RunLife;
 }
 
 /** A run as tests look at it. */
@@ -63,7 +65,8 @@ export function databricksJobs(options: DatabricksJobsOptions): DatabricksJobs {
     const earlier = token === undefined || token === '' ? undefined : byIdempotencyToken.get(token);
     if (earlier?.deleted) return invalidParameter('The run with the provided idempotency token has been deleted.');
     if (earlier !== undefined) return earlier;
-    const run = createRun(newRun, lives.shift() ?? { end: { kind: 'success' } }, nextId, options.now());
+    const life = lives.shift() ?? options.script?.(newRun) ?? { end: { kind: 'success' } };
+    const run = createRun(newRun, life, nextId, options.now());
     runs.push(run);
     if (token !== undefined && token !== '') byIdempotencyToken.set(token, run);
     return run;

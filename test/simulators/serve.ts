@@ -42,8 +42,10 @@ export interface ServeOptions {
   readonly port?: number;
   /** Called with every request as it arrives, before any fault. */
   readonly onRequest?: (request: Request) => void;
-  /** Milliseconds added before each answer, to stand for a network round trip. */
-  readonly delayMs?: () => number;
+  /** Called when an answer has been handed to the network, whatever its status. */
+  readonly onAnswer?: (request: Request, status: number) => void;
+  /** Milliseconds added before an answer, to stand for a network round trip. */
+  readonly delayMs?: (request: Request) => number;
   /** Asked once for each request; the returned fault strikes it. */
   readonly nextFault?: (method: string, path: string) => Fault | undefined;
 }
@@ -102,7 +104,8 @@ async function answer(
 ): Promise<void> {
   const request = await toRequest(incoming);
   options.onRequest?.(request);
-  const delay = options.delayMs?.() ?? 0;
+  outgoing.once('finish', () => options.onAnswer?.(request, outgoing.statusCode));
+  const delay = options.delayMs?.(request) ?? 0;
   if (delay > 0) await sleep(delay);
   const fault = options.nextFault?.(request.method, new URL(request.url).pathname);
   if (fault === undefined) return send(await handler(request), outgoing);

@@ -12,11 +12,15 @@ import {
 import { type Fault, type Handler, scriptedFaults, serve } from './serve.ts';
 import * as tenant from './tenant.ts';
 
-/** A request as it arrived, under the host's real name. */
-export interface RecordedRequest {
+/** What a request asks for, under the host's real name. */
+export interface RequestLine {
   readonly method: string;
   readonly host: string;
   readonly path: string;
+}
+
+/** A request as it arrived. */
+export interface RecordedRequest extends RequestLine {
   readonly headers: Headers;
   readonly body: () => Promise<string>;
 }
@@ -29,6 +33,11 @@ export interface WorldOptions {
   readonly databricks?: Partial<DatabricksOptions>;
   /** Replaces the Buildkite job's facts. */
   readonly buildkiteJobId?: string;
+  /** More hosts than the company's services. */
+  readonly hosts?: Readonly<Record<string, Handler>>;
+  /** Sees every request as it arrives and when it is answered, the HEADs too. */
+  readonly onRequest?: (request: RequestLine) => void;
+  readonly onAnswer?: (request: RequestLine, status: number) => void;
 }
 
 /** Everything that a step talks to, served on one loopback address: `https://HOST/PATH` is `URL/HOST/PATH`. */
@@ -44,10 +53,12 @@ export interface World extends AsyncDisposable {
   /** Requests since the world began, without the HEADs that only open connections. */
   readonly requests: readonly RecordedRequest[];
   fault(fault: Fault): void;
-  /** Milliseconds that each answer is held back. */
+  /** Milliseconds that each answer is held back, but for those of the issuers, whom only the simulators ask. */
   setDelay(ms: number): void;
   close(): Promise<void>;
 }
+
+const ISSUERS = { bitbucket: 'api.bitbucket.org', buildkite: 'agent.buildkite.com' };
 
 /** Starts the simulators with one company in them; see tenant.ts for its names. */
 export async function createWorld(options: WorldOptions = {}): Promise<World> {
@@ -70,9 +81,10 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   });
 
   const handlers = new Map<string, Handler>([
-    ['api.bitbucket.org', bitbucket.handle],
-    ['agent.buildkite.com', buildkite.handle],
+    [ISSUERS.bitbucket, bitbucket.handle],
+    [ISSUERS.buildkite, buildkite.handle],
     ['agent-edge.buildkite.com', agentApi.handle],
+    ...Object.entries(options.hosts ?? {}),
   ]);
   const faults = scriptedFaults();
   const requests: RecordedRequest[] = [];
@@ -81,7 +93,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     async (request) => {
       const url = new URL(request.url);
       // What comes in absolute form was meant for the proxy beside a Bitbucket step.
-      if (url.hostname === 'api.bitbucket.org') return reports.handle(request);
+      if (url.hostname === ISSUERS.bitbucket) return reports.handle(request);
       const [, host = '', ...path] = url.pathname.split('/');
       const handler = handlers.get(host) ?? google.hosts(host) ?? databricks.hosts(host);
       if (handler === undefined) return new Response(`no such host: ${host}`, { status: 502 });
@@ -99,12 +111,14 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     },
     {
       ...(options.port === undefined ? {} : { port: options.port }),
-      delayMs: () => delay,
+      delayMs: (request) => (Object.values(ISSUERS).includes(requestLine(request).host) ? 0 : delay),
       // A connection opened ahead of its use is not a request that could fail anybody.
       nextFault: (method, path) => (method === 'HEAD' ? undefined : faults.next(method, path)),
       onRequest: (request) => {
+        options.onRequest?.(requestLine(request));
         if (request.method !== 'HEAD') requests.push(recorded(request.clone()));
       },
+      onAnswer: (request, status) => options.onAnswer?.(requestLine(request), status),
     },
   );
   origin = served.url;
@@ -129,15 +143,13 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
 }
 
 function recorded(request: Request): RecordedRequest {
-  const url = new URL(request.url);
-  const absolute = url.hostname === 'api.bitbucket.org';
-  const [, host = '', ...path] = url.pathname.split('/');
   const text = request.text();
-  return {
-    method: request.method,
-    host: absolute ? url.hostname : host,
-    path: `${absolute ? url.pathname : `/${path.join('/')}`}${url.search}`,
-    headers: request.headers,
-    body: () => text,
-  };
+  return { ...requestLine(request), headers: request.headers, body: () => text };
+}
+
+function requestLine({ method, url: address }: Request): RequestLine {
+  const url = new URL(address);
+  if (url.hostname === ISSUERS.bitbucket) return { method, host: url.hostname, path: `${url.pathname}${url.search}` };
+  const [, host = '', ...path] = url.pathname.split('/');
+  return { method, host, path: `/${path.join('/')}${url.search}` };
 }

@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export type Env = Readonly<Record<string, string>>;
+
+export interface Ended {
+  readonly exitCode: number | null;
+  /** The signal that ended it, where it did not end by itself. */
+  readonly signal: NodeJS.Signals | null;
+  /** Standard output and standard error as they came, as a CI shows them. */
+  readonly output: string;
+}
+
+export interface Running extends Disposable {
+  readonly ended: Promise<Ended>;
+  /** What was printed so far. */
+  output(): string;
+  /** Waits until the text was printed; throws if the process ends before. */
+  printed(text: string | RegExp): Promise<void>;
+  /** Sends a signal to the whole process group, as CIs do. */
+  signal(name: NodeJS.Signals): void;
+}
+
+const POLL_MS = 10;
+
+/** Starts a command as the leader of a process group of its own, in exactly the given environment. */
+export function start(command: string, args: readonly string[], options: { cwd: string; env: Env }): Running {
+  const child = spawn(command, args, { ...options, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  const chunks: Buffer[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+  const output = () => Buffer.concat(chunks).toString('utf8');
+  let over = false;
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (exitCode, signal) => {
+      over = true;
+      resolve({ exitCode, signal, output: output() });
+    });
+  });
+  const signal = (name: NodeJS.Signals) => {
+    if (over || child.pid === undefined) return;
+    process.kill(-child.pid, name);
+  };
+  return {
+    ended,
+    output,
+    printed: async (text) => {
+      const matches = () => (typeof text === 'string' ? output().includes(text) : text.test(output()));
+      while (!matches()) {
+        if (over) throw new Error(`It ended without printing ${text}:\n${output()}`);
+        await sleep(POLL_MS);
+      }
+    },
+    signal,
+    [Symbol.dispose]: () => signal('SIGKILL'),
+  };
+}
