@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, lstatSync, mkdirSync, mkdtempDisposableSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { afterAll } from 'vitest';
 import { type BUNDLES, bundle } from '../../tools/bundle.ts';
 
@@ -19,11 +19,13 @@ export function writeTree(folder: string, files: FileTree): void {
   }
 }
 
-/** Every regular file below a folder; links are not followed. */
-export function readTree(folder: string): FileTree {
-  const paths = readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((path) => join(folder, path));
-  const files = paths.filter((path) => lstatSync(path).isFile());
-  return Object.fromEntries(files.map((path) => [relative(folder, path), readFileSync(path, 'utf8')]));
+/** Every regular file in some folders below a folder; links are not followed. */
+export function readTree(root: string, folders: readonly string[]): FileTree {
+  const paths = folders.flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((path) => join(folder, path)),
+  );
+  const files = paths.filter((path) => lstatSync(join(root, path)).isFile());
+  return Object.fromEntries(files.map((path) => [path, readFileSync(join(root, path), 'utf8')]));
 }
 
 /** Copies what a clone of the working tree would hold: no dependency, nothing that git ignores, no bundle of before. */
@@ -31,16 +33,10 @@ export function cloneWorkingTree(target: string): void {
   const list = execFileSync('git', ['-C', ROOT, 'ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
     encoding: 'utf8',
   });
-  const present = new Set(readTracked(list));
-  for (const path of present) cpSync(join(ROOT, path), join(target, path));
-}
-
-function readTracked(list: string): readonly string[] {
-  return list.split('\0').filter((path) => path !== '' && !path.startsWith('buildkite-plugin/dist/') && exists(path));
-}
-
-function exists(path: string): boolean {
-  return lstatSync(join(ROOT, path), { throwIfNoEntry: false })?.isFile() === true;
+  for (const path of list.split('\0')) {
+    const isFile = lstatSync(join(ROOT, path), { throwIfNoEntry: false })?.isFile() === true;
+    if (isFile && !path.startsWith('buildkite-plugin/dist/')) cpSync(join(ROOT, path), join(target, path));
+  }
 }
 
 const bundles = new Map<string, Promise<string>>();

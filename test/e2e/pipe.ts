@@ -19,14 +19,14 @@ export interface PipeOptions {
   readonly variables: Readonly<Record<string, string | readonly string[]>>;
   readonly checkout?: FileTree;
   /** More of the environment; undefined takes a variable away. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly env?: Env;
 }
 
 export interface PipeStep extends Disposable {
   readonly checkout: string;
   readonly variablesFile: string;
   run(): Running;
-  /** What lies below the checkout, the home and the temporary folder, and the file of output variables. */
+  /** What lies below `checkout/`, `home/` and `tmp/`, and `agent/variables.env`. */
   files(): FileTree;
 }
 
@@ -42,12 +42,12 @@ export async function pipeStep(options: PipeOptions): Promise<PipeStep> {
     mkdirSync(join(folder, name), { recursive: true });
     return join(folder, name);
   };
-  const checkout = path('build');
+  const checkout = path('checkout');
   const variablesFile = join(path('agent'), 'variables.env');
   writeTree(checkout, options.checkout ?? {});
   writeTree(folder, { 'agent/variables.env': '' });
   const program = join(await bundled('pipe'), 'main.mjs');
-  const env = present({
+  const env = {
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     HOME: path('home'),
     TMPDIR: path('tmp'),
@@ -55,11 +55,11 @@ export async function pipeStep(options: PipeOptions): Promise<PipeStep> {
     NODE_VERSION: '24.21.0',
     YARN_VERSION: '1.22.22',
     ...stepEnvironment(checkout, variablesFile),
-    ...(options.token === undefined ? {} : { BITBUCKET_STEP_OIDC_TOKEN: options.token }),
+    BITBUCKET_STEP_OIDC_TOKEN: options.token,
     KEYLESS_SUBMIT_SIMULATORS: options.simulators,
     ...expanded(options.variables),
     ...options.env,
-  });
+  };
   let running: Running | undefined;
   return {
     checkout,
@@ -68,7 +68,7 @@ export async function pipeStep(options: PipeOptions): Promise<PipeStep> {
       running = start(NODE, [program], { cwd: checkout, env });
       return running;
     },
-    files: () => readTree(folder),
+    files: () => readTree(folder, ['checkout', 'home', 'tmp', 'agent']),
     [Symbol.dispose]: () => {
       running?.[Symbol.dispose]();
       temporary.remove();
@@ -133,8 +133,4 @@ function expanded(variables: Readonly<Record<string, string | readonly string[]>
       : [[`${name}_COUNT`, String(value.length)], ...value.map((item, at): [string, string] => [`${name}_${at}`, item])],
   );
   return Object.fromEntries(entries);
-}
-
-function present(env: Readonly<Record<string, string | undefined>>): Env {
-  return Object.fromEntries(Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }

@@ -2,8 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempDisposableSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Json } from '../../shared/json.ts';
-import { stringifyJson } from '../../shared/json.ts';
+import { type Json, stringifyJson } from '../../shared/json.ts';
 import { AGENT_ACCESS_TOKEN, BUILDKITE_JOB } from '../simulators/tenant.ts';
 import { bundled, cloneWorkingTree, type FileTree, NODE, readTree, writeTree } from './folders.ts';
 import { type Ended, type Env, type Running, start } from './process.ts';
@@ -18,7 +17,7 @@ export interface PluginOptions {
   readonly config: Readonly<Record<string, Json>> | undefined;
   readonly checkout?: FileTree;
   /** More of the job's environment; undefined takes a variable away. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly env?: Env;
   readonly agentVersion?: string;
   /** Whether the agent serves the Job API; default true. */
   readonly jobApi?: boolean;
@@ -39,7 +38,7 @@ export interface PluginStep extends Disposable {
   /** Runs the pre-exit hook, in the environment that the agent gives it. */
   preExit(): Promise<Ended>;
   agentCalls(): readonly RecordedCall[];
-  /** What lies below the checkout, the home and the temporary folder. */
+  /** What lies below `checkout/`, `home/` and `tmp/`. */
   files(): FileTree;
 }
 
@@ -74,14 +73,14 @@ export async function pluginStep(options: PluginOptions): Promise<PluginStep> {
     if (text !== null) script(join(bin, name), text);
   }
 
-  const env = present({
+  const env = {
     PATH: bin,
     HOME: path('home'),
     TMPDIR: path('tmp'),
     TERM: 'xterm-256color',
     ...jobEnvironment(checkout, options),
     ...options.env,
-  });
+  };
   let running: Running | undefined;
   const hook = (name: string, changes: Env) =>
     start('bash', ['-c', '. "$0"', join(plugin, 'hooks', name)], { cwd: checkout, env: { ...env, ...changes } });
@@ -95,11 +94,7 @@ export async function pluginStep(options: PluginOptions): Promise<PluginStep> {
     },
     preExit: () => hook('pre-exit', { BUILDKITE_COMMAND_EXIT_STATUS: '0' }).ended,
     agentCalls: agent.calls,
-    files: () => ({
-      ...readTree(checkout),
-      ...within('home', readTree(join(folder, 'home'))),
-      ...within('tmp', readTree(join(folder, 'tmp'))),
-    }),
+    files: () => readTree(folder, ['checkout', 'home', 'tmp']),
     [Symbol.dispose]: () => {
       running?.[Symbol.dispose]();
       temporary.remove();
@@ -186,14 +181,6 @@ function flattened(name: string, value: Json): Record<string, string> {
       flattened(`${name}_${key.toUpperCase().replace(/[-\s]/g, '_')}`, item as Json),
     ),
   );
-}
-
-function within(folder: string, files: FileTree): FileTree {
-  return Object.fromEntries(Object.entries(files).map(([path, text]) => [`${folder}:${path}`, text]));
-}
-
-function present(env: Readonly<Record<string, string | undefined>>): Env {
-  return Object.fromEntries(Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }
 
 function locate(command: string): string {

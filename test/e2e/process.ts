@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-export type Env = Readonly<Record<string, string>>;
+/** Variables by name; those without a value are not there. */
+export type Env = Readonly<Record<string, string | undefined>>;
 
 export interface Ended {
   readonly exitCode: number | null;

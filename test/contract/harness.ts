@@ -1,0 +1,172 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { BUILDKITE_PROTECTED, buildkiteHost } from '../../buildkite-plugin/buildkite-host.ts';
+import { buildkiteSettings, type Env, readPluginConfiguration } from '../../buildkite-plugin/buildkite-settings.ts';
+import { BITBUCKET_PROTECTED, bitbucketHost } from '../../pipe/bitbucket-host.ts';
+import { bitbucketSettings, readPipeVariables } from '../../pipe/bitbucket-settings.ts';
+import { checkoutFiles, network } from '../../shared/edge/node.ts';
+import type { Host } from '../../shared/host.ts';
+import { createHttp, HTTP_TIMINGS, type HttpTimings } from '../../shared/http.ts';
+import { allSettings } from '../../shared/jobs/all-settings.ts';
+import { JOB_KINDS } from '../../shared/jobs/index.ts';
+import type { Json } from '../../shared/json.ts';
+import { run } from '../../shared/run.ts';
+import { createWorld, type RecordedRequest, type World, type WorldOptions } from '../simulators/world.ts';
+import { agentOverHttp } from './agent-over-http.ts';
+import { type Ci, type KindSample, sampleOf } from './kind-samples.ts';
+import { stepEnvironment } from './step-environment.ts';
+import { type VirtualClock, virtualClock } from './virtual-clock.ts';
+
+/** A world, the time that passes in it, and the machine that steps run on. */
+export interface Stage extends AsyncDisposable {
+  readonly world: World;
+  readonly clock: VirtualClock;
+  readonly directory: string;
+}
+
+export async function createStage(options: WorldOptions = {}): Promise<Stage> {
+  const clock = virtualClock();
+  const world = await createWorld({ now: clock.now, ...options });
+  const directory = await mkdtemp(join(tmpdir(), 'keyless-contract-'));
+  return {
+    world,
+    clock,
+    directory,
+    [Symbol.asyncDispose]: async () => {
+      await world.close();
+      await rm(directory, { recursive: true });
+    },
+  };
+}
+
+export interface Step {
+  readonly kind: string;
+  readonly ci: Ci;
+  /** Beside the sample's settings; null takes one of them away. */
+  readonly settings?: Readonly<Record<string, Json>>;
+  readonly env?: Env;
+  readonly signal?: AbortSignal;
+  /** What started the step again; without it this is its first run. */
+  readonly retry?: 'manual' | 'automatic';
+  /** Which run of the step it is, 1 for the first. */
+  readonly attempt?: number;
+  /** Tells one build from another; steps of the same build share their outputs. */
+  readonly build?: number;
+  readonly stepKey?: string;
+  /** The checkout of an earlier step, as artifacts hand it on. */
+  readonly checkout?: string;
+  readonly timings?: Partial<HttpTimings>;
+}
+
+/** What came of a step, as its user sees it. */
+export interface StepResult {
+  readonly exitCode: number;
+  readonly log: string;
+  /** The log without colours, one line each. */
+  readonly lines: readonly string[];
+  /** What later steps get; undefined when nothing was handed out. */
+  readonly outputs: Readonly<Record<string, string>> | undefined;
+  /** The bodies of the annotation (Buildkite) or of the Code Insights report (Bitbucket), in order. */
+  readonly reports: readonly string[];
+  /** The style of the annotation or the result of the report at the end. */
+  readonly reportState: string | undefined;
+  readonly requests: readonly RecordedRequest[];
+  readonly checkout: string;
+  /** What Buildkite's redactor was told to hide. */
+  readonly concealed: readonly string[];
+}
+
+/** Runs one step in this process as its CI's packaging does, against the simulators over HTTP. */
+export async function runStep(stage: Stage, step: Step): Promise<StepResult> {
+  const { world, clock } = stage;
+  const sample = sampleOf(step.kind);
+  const checkout = step.checkout ?? (await mkdtemp(join(stage.directory, 'checkout-')));
+  const env = await stepEnvironment(stage, step, sample, checkout);
+  const from = world.requests.length;
+  const reportsBefore = reportBodies(world, step.ci).length;
+  const chunks: string[] = [];
+  const files = checkoutFiles(checkout);
+  const { fetch, reach } = network(env);
+  const { agent, commandLines, concealed } = agentOverHttp(`${world.url}/agent-edge.buildkite.com`, env);
+  const write = (text: string) => void chunks.push(text);
+
+  const host: Host =
+    step.ci === 'bitbucket'
+      ? bitbucketHost({ env, files, write, settings: readPipeVariables(env, PIPE_SETTINGS) })
+      : buildkiteHost({ env, files, write, agent, settings: readPluginConfiguration(env, KIND_IDS).settings });
+  const exitCode = await run({
+    host,
+    hostSettings: step.ci === 'bitbucket' ? bitbucketSettings : buildkiteSettings,
+    kinds: JOB_KINDS,
+    files,
+    env,
+    protectedVariables: step.ci === 'bitbucket' ? BITBUCKET_PROTECTED : BUILDKITE_PROTECTED,
+    http: createHttp(fetch, clock, { ...HTTP_TIMINGS, attemptMs: 5_000, ...step.timings }),
+    clock,
+    reach,
+    signal: step.signal ?? new AbortController().signal,
+  });
+
+  const log = chunks.join('');
+  const requests = world.requests.slice(from);
+  const reports = reportBodies(world, step.ci).slice(reportsBefore);
+  const outputs = await publishedOutputs(stage, step, requests, checkout);
+  refuseLeaks(stage, env, { log, reports, outputs, commandLines });
+  const lines = log.replace(/\u001b\[\d+m/g, '').split('\n');
+  const reportState = step.ci === 'bitbucket' ? lastReport(world)?.result : world.agentApi.annotations().at(-1)?.style;
+  return { exitCode, log, lines, outputs, reports, reportState, requests, checkout, concealed };
+}
+
+const KIND_IDS = JOB_KINDS.map(({ id }) => id);
+const PIPE_SETTINGS = { ...allSettings(JOB_KINDS), ...bitbucketSettings };
+
+function lastReport(world: World) {
+  return world.reports.reports().at(-1)?.current;
+}
+
+function reportBodies(world: World, ci: Ci): readonly string[] {
+  return ci === 'bitbucket'
+    ? world.reports.reports().flatMap(({ puts }) => puts.map((put) => JSON.stringify(put)))
+    : world.agentApi.annotations().flatMap(({ bodies }) => bodies);
+}
+
+async function publishedOutputs(
+  { world }: Stage,
+  { ci, stepKey = 'train' }: Step,
+  requests: readonly RecordedRequest[],
+  checkout: string,
+): Promise<Readonly<Record<string, string>> | undefined> {
+  const published = requests.some(({ path }) => path.endsWith('/data/set'));
+  const text =
+    ci === 'bitbucket'
+      ? await readFile(join(checkout, '.keyless-submit/outputs.json'), 'utf8').catch(() => undefined)
+      : published
+        ? world.agentApi.metaData().get(`keyless-submit:${stepKey}`)
+        : undefined;
+  return text === undefined ? undefined : (JSON.parse(text) as Record<string, string>);
+}
+
+/** No token may be seen anywhere, whatever went wrong. */
+function refuseLeaks({ world }: Stage, env: Env, seen: unknown): void {
+  const everything = JSON.stringify(seen);
+  const tokens = [
+    env.BITBUCKET_STEP_OIDC_TOKEN ?? '',
+    ...world.google.issuedTokens(),
+    ...world.databricks.issued().map(({ accessToken }) => accessToken),
+    ...world.agentApi.oidcRequests().map(({ token }) => token),
+  ];
+  const leaked = tokens.find((token) => token !== '' && everything.includes(token));
+  if (leaked !== undefined) throw new Error(`A token can be seen: ${everything.slice(0, 4_000)}`);
+}
+
+/** The requests that went to one target. */
+export function sentTo(
+  requests: readonly RecordedRequest[],
+  target: KindSample['targets']['submission'] | undefined,
+): readonly RecordedRequest[] {
+  if (target === undefined) return [];
+  return requests.filter(
+    ({ method, host, path }) => method === target.method && target.path.test(`/${host}${path.replace(/\?.*/, '')}`),
+  );
+}

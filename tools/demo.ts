@@ -1,0 +1,98 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { styleText } from 'node:util';
+import { createWorld, type World } from '../test/simulators/world.ts';
+import { identityLegend, isAsExpected, nameOf, storyText, summaryTable } from './demo-print.ts';
+import { audienceOf, type Told, tell } from './demo-run.ts';
+import { CHECKOUT, STORIES } from './demo-stories.ts';
+import { livesByName } from './lives-by-name.ts';
+import { makePackagings } from './packagings.ts';
+
+/** Runs all stories at once against the simulators, prints each whole in its turn, and last what was submitted by whom. */
+async function demo(folder: string): Promise<number> {
+  await using world = await createWorld(livesByName);
+  const printed: string[] = [];
+  const print = (text: string) => {
+    printed.push(text);
+    process.stdout.write(`${text}\n`);
+  };
+  print(introduction(world.url));
+
+  const packagings = await makePackagings(folder);
+  const tokens = await Promise.all(
+    STORIES.map((story) => world.bitbucketToken({ audiences: [audienceOf(story)], ...story.token })),
+  );
+  const printInTurn = inTurn(print);
+  const all = await Promise.all(
+    STORIES.map(async (story, index) => {
+      const plan = {
+        packagings,
+        simulators: world.url,
+        folder: join(folder, `step-${index + 1}`),
+        files: CHECKOUT,
+        settings: story.settings,
+      };
+      const told = await tell(story, plan, world, tokens[index] ?? '');
+      printInTurn(index, storyText(told, index + 1, STORIES.length));
+      return told;
+    }),
+  );
+
+  print(`\n${styleText('bold', 'Who submitted what, as the services saw it')}\n`);
+  print(`${summaryTable(all)}\n\n${styleText('gray', identityLegend(all))}\n`);
+  const issued = [...tokens, ...issuedTokens(world)];
+  const problems = [
+    ...all.filter((told) => !isAsExpected(told)).map(({ story }) => `${nameOf(story)} (${story.about})`),
+    ...(issued.some((token) => printed.some((text) => text.includes(token))) ? ['a token was printed above'] : []),
+  ];
+  print(conclusion(problems, issued.length));
+  return problems.length === 0 ? 0 : 1;
+}
+
+function introduction(simulators: string): string {
+  return `${styleText('bold', `keyless-submit: ${STORIES.length} steps on two CIs, and no stored key`)}
+
+Real:       both packagings as processes, the hooks, every token's signature
+Simulated:  Bitbucket, Buildkite, Google Cloud and Databricks, on ${simulators}
+Stand-in:   the command buildkite-agent is a small stand-in, not the real agent
+
+All steps run now, at the same time; each one's log follows whole.`;
+}
+
+function conclusion(problems: readonly string[], issued: number): string {
+  if (problems.length > 0) {
+    return styleText('red', ['Not as expected:', ...problems.map((problem) => `  ${problem}`)].join('\n'));
+  }
+  return `${styleText('green', '✔ Every step ended as expected.')} ${issued} tokens were issued; none of them is in the logs above.
+
+Next, in README.md: "Bitbucket Pipelines" or "Buildkite" for the first step of your own,
+"What it does" for what you saw, "Security model" for why no key is stored.
+By hand: npm run simulators.`;
+}
+
+function issuedTokens({ google, databricks, agentApi }: World): readonly string[] {
+  return [
+    ...google.issuedTokens(),
+    ...databricks.issued().map(({ accessToken }) => accessToken),
+    ...agentApi.oidcRequests().map(({ token }) => token),
+  ];
+}
+
+/** Holds texts back until all before them have been printed. */
+function inTurn(print: (text: string) => void): (index: number, text: string) => void {
+  const waiting = new Map<number, string>();
+  let next = 0;
+  return (index, text) => {
+    waiting.set(index, text);
+    for (let ready = waiting.get(next); ready !== undefined; ready = waiting.get(next)) {
+      print(ready);
+      next += 1;
+    }
+  };
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'keyless-submit-demo-'));
+process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+process.exitCode = await demo(folder);

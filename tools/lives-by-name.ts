@@ -1,0 +1,48 @@
+import type { RunLife } from '../test/simulators/databricks-run-life.ts';
+import type { NewRun } from '../test/simulators/databricks-runs.ts';
+import type { CustomJob } from '../test/simulators/vertex-custom-job-rules.ts';
+import { failingLife, hangingLife, type LifeStep, succeedingLife } from '../test/simulators/vertex-job-life.ts';
+import type { WorldOptions } from '../test/simulators/world.ts';
+
+/** What the name of a simulated job does: for people who try things by hand, and can change nothing but the job. */
+export const NAMES_THAT_MATTER = {
+  fail: 'it fails in its own code',
+  endless: 'it runs until it is cancelled',
+} as const;
+
+/** Simulated jobs whose lives go by their names. */
+export const livesByName: Pick<WorldOptions, 'google' | 'databricks'> = {
+  google: { script: lifeOfCustomJob },
+  databricks: { script: lifeOfRun },
+};
+
+function lifeOfCustomJob({ displayName }: CustomJob): readonly LifeStep[] {
+  if (says(displayName, 'fail')) {
+    return failingLife({ code: 3, message: 'The replica workerpool0-0 exited with a non-zero status of 1.' });
+  }
+  return says(displayName, 'endless') ? hangingLife() : succeedingLife();
+}
+
+function lifeOfRun({ runName, runType, jobParameters = [] }: NewRun): RunLife {
+  const name = [runName, ...jobParameters.map(({ value }) => value)].join(' ');
+  if (says(name, 'fail')) {
+    return {
+      end: { kind: 'user-code-failure', error: 'ValueError: loss is not a number', trace: TRACE },
+      logs: 'epoch 1  loss 0.412\nepoch 2  loss 0.387\nepoch 3  loss nan\n',
+    };
+  }
+  if (says(name, 'endless')) return { end: { kind: 'hang' } };
+  return runType === 'JOB_RUN'
+    ? { end: { kind: 'success' }, result: 'scored 120394 rows' }
+    : { end: { kind: 'success' } };
+}
+
+function says(name: string, word: keyof typeof NAMES_THAT_MATTER): boolean {
+  return name.toLowerCase().includes(word);
+}
+
+const TRACE = `Traceback (most recent call last):
+  File "train.py", line 57, in <module>
+    train(epochs=20)
+  File "train.py", line 41, in train
+    raise ValueError("loss is not a number")`;
