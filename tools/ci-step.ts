@@ -150,7 +150,7 @@ export function runStep(step: StepProcess, limitMs: number, cancelWhen?: RegExp)
     env: step.env,
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: limitMs,
-    killSignal: 'SIGKILL',
+    killSignal: 'SIGKILL', detached: true,
   });
   let log = '';
   let cancelled = false;
@@ -159,7 +159,7 @@ export function runStep(step: StepProcess, limitMs: number, cancelWhen?: RegExp)
       log += text;
       if (cancelled || cancelWhen === undefined || !cancelWhen.test(log)) return;
       cancelled = true;
-      child.kill('SIGTERM');
+      process.kill(-(child.pid ?? 0), 'SIGTERM');
     });
   }
   return new Promise((resolve, reject) => {

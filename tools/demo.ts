@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { styleText } from 'node:util';
 import { createWorld, type World } from '../test/simulators/world.ts';
 import { identityLegend, isAsExpected, nameOf, storyText, summaryTable } from './demo-print.ts';
-import { audienceOf, type Told, tell } from './demo-run.ts';
+import { audienceOf, tell } from './demo-run.ts';
 import { CHECKOUT, STORIES } from './demo-stories.ts';
 import { livesByName } from './lives-by-name.ts';
 import { makePackagings } from './packagings.ts';

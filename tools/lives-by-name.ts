@@ -1,7 +1,7 @@
 import type { RunLife } from '../test/simulators/databricks-run-life.ts';
 import type { NewRun } from '../test/simulators/databricks-runs.ts';
 import type { CustomJob } from '../test/simulators/vertex-custom-job-rules.ts';
-import { failingLife, hangingLife, type LifeStep, succeedingLife } from '../test/simulators/vertex-job-life.ts';
+import type { LifeStep } from '../test/simulators/vertex-job-life.ts';
 import type { WorldOptions } from '../test/simulators/world.ts';
 
 /** What the name of a simulated job does: for people who try things by hand, and can change nothing but the job. */
@@ -17,10 +17,12 @@ export const livesByName: Pick<WorldOptions, 'google' | 'databricks'> = {
 };
 
 function lifeOfCustomJob({ displayName }: CustomJob): readonly LifeStep[] {
-  if (says(displayName, 'fail')) {
-    return failingLife({ code: 3, message: 'The replica workerpool0-0 exited with a non-zero status of 1.' });
-  }
-  return says(displayName, 'endless') ? hangingLife() : succeedingLife();
+  const pending = { state: 'JOB_STATE_PENDING', forReads: 1 };
+  const running = { state: 'JOB_STATE_RUNNING', forReads: 2 };
+  if (says(displayName, 'endless')) return [pending, { state: 'JOB_STATE_RUNNING' }];
+  return says(displayName, 'fail')
+    ? [pending, running, { state: 'JOB_STATE_FAILED', error: REPLICA_FAILED }]
+    : [pending, running, { state: 'JOB_STATE_SUCCEEDED' }];
 }
 
 function lifeOfRun({ runName, runType, jobParameters = [] }: NewRun): RunLife {
@@ -40,6 +42,8 @@ function lifeOfRun({ runName, runType, jobParameters = [] }: NewRun): RunLife {
 function says(name: string, word: keyof typeof NAMES_THAT_MATTER): boolean {
   return name.toLowerCase().includes(word);
 }
+
+const REPLICA_FAILED = { code: 3, message: 'The replica workerpool0-0 exited with a non-zero status of 1.' };
 
 const TRACE = `Traceback (most recent call last):
   File "train.py", line 57, in <module>
