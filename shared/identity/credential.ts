@@ -28,11 +28,18 @@ export interface CredentialCacheOptions {
   readonly clock: Clock;
   /** The end of the step's only subject token in ms, once it is known; undefined where the CI gives new ones. */
   readonly subjectEndsAt: () => number | undefined;
+  /** How long a credential lives whatever is left of the subject token, in ms; 0 where it ends with it. */
+  readonly ownLifeMs: number;
 }
 
 /** Keeps a credential until shortly before it expires. */
-export function cachedCredential({ exchange, clock, subjectEndsAt }: CredentialCacheOptions): CredentialSource {
-  let cached: (Credential & { readonly obtainedAt: number }) | undefined;
+export function cachedCredential({
+  exchange,
+  clock,
+  subjectEndsAt,
+  ownLifeMs,
+}: CredentialCacheOptions): CredentialSource {
+  let cached: Obtained | undefined;
   let pending: Promise<Credential> | undefined;
 
   const exchangeOnce = (signal: AbortSignal): Promise<Credential> => {
@@ -47,32 +54,39 @@ export function cachedCredential({ exchange, clock, subjectEndsAt }: CredentialC
     return pending;
   };
 
-  /** How much of the life is kept as margin: short credentials would otherwise never count as fresh. */
-  const isFresh = (credential: Credential & { obtainedAt: number }): boolean => {
-    const life = credential.expiresAt - credential.obtainedAt;
-    return clock.now() < credential.expiresAt - Math.min(MARGIN_MS, life / 4);
-  };
-
   return {
     get: async (signal) => {
-      if (cached === undefined) return exchangeOnce(signal);
-      const endsAt = subjectEndsAt();
-      const lastChance = endsAt === undefined ? undefined : endsAt - LAST_EXCHANGE_MS;
-      if (lastChance !== undefined && clock.now() >= lastChance) {
-        // The only subject token is about to end, or has ended: one more exchange while it is possible, then what is left.
-        if (cached.obtainedAt < lastChance && clock.now() < (endsAt ?? 0)) {
-          return exchangeOnce(signal).catch((error: unknown) => {
-            if (cached !== undefined && isFresh(cached)) return cached;
-            throw error;
-          });
-        }
-        if (isFresh(cached)) return cached;
-      }
-      return isFresh(cached) ? cached : exchangeOnce(signal);
+      const current = cached;
+      if (current === undefined) return exchangeOnce(signal);
+      const now = clock.now();
+      const usable = now < current.expiresAt;
+      const endsAt = subjectEndsAt() ?? Number.POSITIVE_INFINITY;
+      // With the only subject token gone, what is left is all there is.
+      if (now >= endsAt && usable) return current;
+      const lastExchange = endsAt - LAST_EXCHANGE_MS;
+      const lastChance = now >= lastExchange && current.obtainedAt < lastExchange;
+      if (isFresh(current, now) && !lastChance) return current;
+      return exchangeOnce(signal).catch((error: unknown) => {
+        if (usable) return current;
+        throw error;
+      });
     },
     renew: () => {
       cached = undefined;
     },
-    lastsUntil: () => (subjectEndsAt() === undefined ? undefined : cached?.expiresAt),
+    lastsUntil: () => {
+      const endsAt = subjectEndsAt();
+      if (endsAt === undefined || cached === undefined) return undefined;
+      return clock.now() < endsAt
+        ? Math.max(cached.expiresAt, endsAt - LAST_EXCHANGE_MS + ownLifeMs)
+        : cached.expiresAt;
+    },
   };
+}
+
+type Obtained = Credential & { readonly obtainedAt: number };
+
+/** How much of the life is kept as margin depends on the life: short credentials would else never count as fresh. */
+function isFresh({ expiresAt, obtainedAt }: Obtained, now: number): boolean {
+  return now < expiresAt - Math.min(MARGIN_MS, (expiresAt - obtainedAt) / 4);
 }

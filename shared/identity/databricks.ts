@@ -83,7 +83,7 @@ export function databricksCredential(trust: DatabricksTrust, environment: Exchan
     );
   };
 
-  return cachedCredential({ exchange, clock, subjectEndsAt: () => subjectEndsAt });
+  return cachedCredential({ exchange, clock, subjectEndsAt: () => subjectEndsAt, ownLifeMs: 0 });
 }
 
 function principal({ clientId }: DatabricksTrust): string {

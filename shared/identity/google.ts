@@ -45,7 +45,12 @@ export function googleCredential(trust: GoogleTrust, environment: ExchangeEnviro
     return credential;
   };
 
-  return cachedCredential({ exchange, clock, subjectEndsAt: () => subjectEndsAt });
+  return cachedCredential({
+    exchange,
+    clock,
+    subjectEndsAt: () => subjectEndsAt,
+    ownLifeMs: trust.serviceAccount === undefined ? 0 : trust.lifetimeSeconds * 1000,
+  });
 }
 
 async function exchangeAtSts(
