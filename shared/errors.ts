@@ -177,7 +177,10 @@ export const ERROR_CATALOGUE = {
 
 export type ErrorCode = keyof typeof ERROR_CATALOGUE;
 
-/** The parts of a message: what happened; what was shown and what was wanted; what to do next. No part may hold a secret. */
+/**
+ * The parts of a message: what happened; what was shown and what was wanted; what to do next. No part may hold a secret.
+ * In the lists, «name» is a setting, to be shown in the spelling of the CI.
+ */
 export interface Explanation {
   readonly happened: string;
   readonly presented?: readonly string[];

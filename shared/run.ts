@@ -35,7 +35,7 @@ export async function run(environment: RunEnvironment): Promise<number> {
     return await submitAndWait(bound, environment);
   } catch (error) {
     if (error instanceof SubmitError) {
-      explainToUser(error, host.log);
+      explainToUser(error, host);
       return error.exitCode;
     }
     if (!signal.aborted) throw error;

@@ -135,8 +135,8 @@ export function explainRejection(
       words,
       remedy: [
         trust.clientId === undefined
-          ? 'Set client-id: without it only account-wide policies are looked at.'
-          : "Check that client-id is the service principal's application id (a UUID, not its numeric id), then create or correct its policy as shown above.",
+          ? 'Set «client-id»: without it only account-wide policies are looked at.'
+          : "Check that «client-id» is the service principal's application id (a UUID, not its numeric id), then create or correct its policy as shown above.",
       ],
       link: GUIDE,
     });

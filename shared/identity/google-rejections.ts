@@ -40,7 +40,7 @@ const STS_REJECTIONS: readonly Rejection[] = [
       'projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER, with the project number, not its id',
     ],
     remedy: () => [
-      'Set workload-identity-provider to what this prints:',
+      'Set «workload-identity-provider» to what this prints:',
       "gcloud iam workload-identity-pools providers describe PROVIDER --location=global --workload-identity-pool=POOL --format='value(name)'",
     ],
   },
@@ -121,7 +121,7 @@ const STS_REJECTIONS: readonly Rejection[] = [
     happened: "The provider's attribute mapping gives no usable value for this token",
     expected: () => ['claims that the mapping names, each giving a string (wrap numbers in string())'],
     remedy: (trust) => [
-      'Compare the mapping with the claims above; on Buildkite, a claim such as pipeline_id is only there when oidc-claims asks for it:',
+      'Compare the mapping with the claims above; on Buildkite, a claim such as pipeline_id is only there when «oidc-claims» asks for it:',
       `${describeProvider(trust)} --format='yaml(attributeMapping)'`,
     ],
   },
@@ -209,34 +209,37 @@ export function explainImpersonation(
   if (answer.status === 400 && /lifetime/i.test(words)) {
     return new SubmitError('impersonation-lifetime', {
       happened: `The organisation does not allow a token of ${account} to live ${trust.lifetimeSeconds} seconds`,
-      presented: [`token-lifetime ${trust.lifetimeSeconds}s`],
+      presented: [`«token-lifetime» ${trust.lifetimeSeconds}s`],
       expected: [
         'at most 3600s, or 43200s for accounts listed in constraints/iam.allowServiceAccountCredentialLifetimeExtension',
       ],
       words,
-      remedy: ['Lower token-lifetime, or add the account to that constraint.'],
+      remedy: ['Lower «token-lifetime», or add the account to that constraint.'],
       link: GUIDE,
     });
   }
   if (answer.status === 403 || answer.status === 404) {
     const disabled = listAt(failure, 'details').some((detail) => textAt(detail, 'reason') === 'SERVICE_DISABLED');
+    // With delegates the federated identity acts as the first of them, and that needs another role.
+    const [target = account] = trust.delegates;
+    const role = trust.delegates.length > 0 ? 'roles/iam.serviceAccountTokenCreator' : 'roles/iam.workloadIdentityUser';
     return new SubmitError('impersonation-denied', {
       happened: disabled
         ? `The IAM Service Account Credentials API is not enabled in the project of ${account}`
         : `The federated identity may not act as ${account}, or the account does not exist`,
-      presented,
+      presented: trust.delegates.length > 0 ? [...presented, `delegates ${trust.delegates.join(', ')}`] : presented,
       expected: [
-        `roles/iam.workloadIdentityUser on ${account} for a principal of this pool that the token's claims belong to`,
+        `${role} on ${target} for a principal of this pool that the token's claims belong to`,
+        ...(trust.delegates.length > 0
+          ? ['roles/iam.serviceAccountTokenCreator for each delegate on the next account']
+          : []),
       ],
       words,
       remedy: disabled
         ? ['Enable it: gcloud services enable iamcredentials.googleapis.com']
         : [
             'Bind the role (a new binding takes a few minutes to be known):',
-            `gcloud iam service-accounts add-iam-policy-binding ${account} --role=roles/iam.workloadIdentityUser --member="${member(trust, subject)}"`,
-            ...(trust.delegates.length > 0
-              ? ['Each delegate needs roles/iam.serviceAccountTokenCreator on the next account of the chain.']
-              : []),
+            `gcloud iam service-accounts add-iam-policy-binding ${target} --role=${role} --member="${member(trust, subject)}"`,
           ],
       link: GUIDE,
     });
@@ -245,7 +248,7 @@ export function explainImpersonation(
     happened: `Google refused a token of ${account} (${answer.status})`,
     presented,
     words,
-    remedy: ['Check service-account, delegates and token-lifetime.'],
+    remedy: ['Check «service-account», «delegates» and «token-lifetime».'],
     link: GUIDE,
   });
 }

@@ -42,7 +42,7 @@ export function explainDatabricks(identity: string, call: HttpCall, answer: Answ
       'credential-rejected',
       `${host} does not accept the exchanged credential`,
       ['a credential of this workspace'],
-      ['Check that host is the workspace in which the service principal works.'],
+      ['Check that «host» is the workspace in which the service principal works.'],
     );
   }
   if (answer.status === 403) {
@@ -60,7 +60,7 @@ export function explainDatabricks(identity: string, call: HttpCall, answer: Answ
       'not-found',
       `${host} does not know what was asked for`,
       ['an existing job, run, cluster and path'],
-      ['Check job-id, attach, and the ids and paths in the spec. A run is kept for 60 days.'],
+      ['Check «job-id», «attach», and the ids and paths in the spec. A run is kept for 60 days.'],
     );
   }
   if (isDatabricksCapacity(answer)) {

@@ -42,7 +42,7 @@ export function explainGoogle(asker: Asker, call: HttpCall, answer: Answer): Sub
       'credential-rejected',
       `${host} does not accept the exchanged credential`,
       ['a credential that is valid there'],
-      ['Check universe-domain, and that direct access (no service-account) is supported by this API.'],
+      ['Check «universe-domain», and that direct access (no «service-account») is supported by this API.'],
     );
   }
   if (answer.status === 403) {
@@ -61,7 +61,7 @@ export function explainGoogle(asker: Asker, call: HttpCall, answer: Answer): Sub
       [`${permission ?? 'the permission'}, as in roles/aiplatform.user`],
       [
         'Grant the role (a new grant takes a few minutes to be known):',
-        `gcloud projects add-iam-policy-binding ${asker.project} --role=roles/aiplatform.user --member=${asker.identity.includes('@') ? `serviceAccount:${asker.identity}` : 'PRINCIPAL'}`,
+        `gcloud projects add-iam-policy-binding ${asker.project} --role=roles/aiplatform.user --member=${member(asker)}`,
       ],
     );
   }
@@ -73,7 +73,7 @@ export function explainGoogle(asker: Asker, call: HttpCall, answer: Answer): Sub
       `The identity may not run jobs as ${account}`,
       [`roles/iam.serviceAccountUser on ${account}`],
       [
-        `gcloud iam service-accounts add-iam-policy-binding ${account} --role=roles/iam.serviceAccountUser --member=serviceAccount:${asker.identity}`,
+        `gcloud iam service-accounts add-iam-policy-binding ${account} --role=roles/iam.serviceAccountUser --member=${member(asker)}`,
       ],
     );
   }
@@ -92,7 +92,7 @@ export function explainGoogle(asker: Asker, call: HttpCall, answer: Answer): Sub
       'not-found',
       `${host} does not know what was asked for`,
       ['an existing project, region and job'],
-      ['Check project, region and attach.'],
+      ['Check «project», «region» and «attach».'],
     );
   }
   return reject(
@@ -106,6 +106,11 @@ export function explainGoogle(asker: Asker, call: HttpCall, answer: Answer): Sub
 /** Whether a 429 names a quota metric of capacity (GPUs, CPUs): waiting a few seconds does not help then. */
 export function isGoogleCapacity(answer: Answer): boolean {
   return answer.status === 429 && /quota metrics exceed|custom_model_training|QuotaFailure/.test(answer.text);
+}
+
+/** Who a role is granted to: with direct access the principals of the pool, which the set-up page tells how to name. */
+function member({ identity }: Asker): string {
+  return identity.includes('@') ? `serviceAccount:${identity}` : 'PRINCIPAL_OF_THE_POOL';
 }
 
 function errorInfo(error: JsonObject): { reason?: string; permission?: string; service?: string } {

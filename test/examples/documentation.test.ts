@@ -1,0 +1,103 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { buildkiteSettings } from '../../buildkite-plugin/buildkite-settings.ts';
+import { bitbucketSettings, pipeVariable } from '../../pipe/bitbucket-settings.ts';
+import { bindRun } from '../../shared/bind-run.ts';
+import { ERROR_CATALOGUE } from '../../shared/errors.ts';
+import { allSettings } from '../../shared/jobs/all-settings.ts';
+import { JOB_KINDS } from '../../shared/jobs/index.ts';
+import { anchor, codeSpans, fences, headings, links } from './markdown.ts';
+import { PIPE, PLUGIN, parsePipeline, pipeEntries, pluginEntries } from './pipelines.ts';
+import { checkout, pipeStep, pluginStep, ROOT } from './steps.ts';
+
+const GUIDES = ['docs/vertex-ai.md', 'docs/databricks.md'] as const;
+const PAGES = [...GUIDES, 'README.md'] as const;
+
+function read(path: string): string {
+  return readFileSync(join(ROOT, path), 'utf8');
+}
+
+describe.each(PAGES)('%s', (path) => {
+  const blocks = fences(read(path)).filter(({ language }) => /^ya?ml$/.test(language));
+
+  test('every pipeline in it binds, with the version of this release', async () => {
+    expect(blocks.length).toBeGreaterThan(0);
+    for (const { text } of blocks) {
+      const document = parsePipeline(text);
+      for (const entry of pipeEntries(document)) {
+        expect(entry.reference).toBe(PIPE);
+        await bindRun(pipeStep(entry, { files: checkout() }));
+      }
+      for (const entry of pluginEntries(document)) {
+        expect(entry.reference).toBe(PLUGIN);
+        await bindRun(pluginStep(entry, { files: checkout() }));
+      }
+    }
+  });
+});
+
+describe.each([...GUIDES, 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'])('%s', (path) => {
+  const page = read(path);
+
+  test('its links lead to files and headings that there are', () => {
+    for (const link of links(page).filter((target) => !target.startsWith('https://'))) {
+      const [file = '', fragment] = link.split('#');
+      const target = file === '' ? path : join(dirname(path), file);
+      expect(existsSync(join(ROOT, target)), link).toBe(true);
+      if (fragment !== undefined) expect(headings(read(target)).map(anchor), link).toContain(fragment);
+    }
+  });
+});
+
+describe.each(GUIDES)('%s', (path) => {
+  const page = read(path);
+
+  test('every setting that it names exists', () => {
+    const settings = Object.keys({ ...allSettings(JOB_KINDS), ...buildkiteSettings, ...bitbucketSettings });
+    const outputs = ['submission-key', ...JOB_KINDS.flatMap((kind) => Object.keys(kind.outputs))];
+    const others = [
+      ...Object.keys(ERROR_CATALOGUE),
+      ...JOB_KINDS.map(({ id }) => id),
+      'max-time',
+      'run-now',
+      'x-token-auth',
+    ];
+    const spans = codeSpans(page);
+    const kebab = spans.flatMap((code) => /^([a-z]+(?:-[a-z]+)+)(?:: \S.*)?$/.exec(code)?.[1] ?? []);
+    expect(kebab.filter((name) => ![...settings, ...outputs, ...others].includes(name))).toEqual([]);
+    // Single words are told from ordinary ones by the value that is set.
+    const set = spans.flatMap((code) => /^([a-z]+): \S+$/.exec(code)?.[1] ?? []);
+    expect(set.filter((name) => ![...settings, 'oidc', 'deployment', 'queue'].includes(name))).toEqual([]);
+    const variables = spans.flatMap((code) => /^([A-Z]+(?:_[A-Z]+)*)(?:: \S.*)?$/.exec(code)?.[1] ?? []);
+    const words = /^(?:CAN_|IS_OWNER$|TOKEN_|PERMISSION_DENIED$|QUOTA_EXCEEDED$|INVALID_|REPOSITORY_CHECKOUT_FAILED$)/;
+    const known = settings.map(pipeVariable);
+    expect(variables.filter((name) => !known.includes(name) && !words.test(name))).toEqual([]);
+  });
+});
+
+const SOURCES: readonly (readonly [page: string, sources: readonly string[]])[] = [
+  [
+    'docs/vertex-ai.md',
+    [
+      'identity/google-rejections.ts',
+      'identity/google.ts',
+      'jobs/vertex-ai/google-errors.ts',
+      'identity/subject-token.ts',
+    ],
+  ],
+  [
+    'docs/databricks.md',
+    ['identity/databricks.ts', 'jobs/databricks/databricks-errors.ts', 'identity/subject-token.ts'],
+  ],
+];
+
+test.each(SOURCES)('%s explains every refusal that the service can lead to', (path, sources) => {
+  const codes = Object.keys(ERROR_CATALOGUE);
+  const explained = [...read(path).matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, code = '']) => code);
+  expect(explained.filter((code) => code.includes('-') && !codes.includes(code))).toEqual([]);
+  const raised = sources.flatMap((source) =>
+    [...read(`shared/${source}`).matchAll(/'([a-z]+(?:-[a-z]+)+)'/g)].map(([, word = '']) => word),
+  );
+  expect(raised.filter((word) => codes.includes(word) && !explained.includes(word))).toEqual([]);
+});

@@ -1,0 +1,134 @@
+import { readFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { bindRun } from '../../shared/bind-run.ts';
+import type { Json } from '../../shared/json.ts';
+import { collectFaults } from '../../shared/settings.ts';
+import { parseSpec } from '../../shared/spec.ts';
+import type { WorldOptions } from '../simulators/world.ts';
+import { bitbucketBuilds, PIPE, PLUGIN, parsePipeline, pipeEntries, pluginEntries } from './pipelines.ts';
+import { simulatedRuns } from './simulated-runs.ts';
+import { checkout, pipeStep, pluginStep, ROOT } from './steps.ts';
+
+const SERVICES = ['vertex-ai', 'databricks'] as const;
+const PARTITION = { PARTITION_DATE: '2026-11-20' };
+
+/** The company's workspace has the job that the examples run. */
+const world: Omit<WorldOptions, 'now'> = {
+  databricks: {
+    jobs: [
+      {
+        jobId: 620_143_925_716_443n,
+        name: 'nightly scoring',
+        tasks: [{ task_key: 'score', notebook_task: { notebook_path: '/Shared/score', source: 'WORKSPACE' } }],
+        parameters: [
+          { name: 'git_commit', default: '' },
+          { name: 'build', default: '' },
+        ],
+      },
+    ],
+  },
+};
+
+function pipeline(path: string): Json {
+  return parsePipeline(readFileSync(join(ROOT, path), 'utf8'));
+}
+
+async function specsOf(service: string): Promise<readonly string[]> {
+  const files = await readdir(join(ROOT, 'examples', service));
+  return files
+    .filter((file) => !/^(?:bitbucket-pipelines|pipeline)\.yml$/.test(file))
+    .map((file) => `examples/${service}/${file}`);
+}
+
+test('there is a folder for each service, and nothing else', async () => {
+  expect((await readdir(join(ROOT, 'examples'))).toSorted()).toEqual([...SERVICES].toSorted());
+});
+
+describe.each(SERVICES)('examples/%s', (service) => {
+  const bitbucket = pipeline(`examples/${service}/bitbucket-pipelines.yml`);
+  const buildkite = pipeline(`examples/${service}/pipeline.yml`);
+
+  test('every spec is whole, and used by both CIs', async () => {
+    const specs = await specsOf(service);
+    expect(specs.length).toBeGreaterThan(1);
+    const nothingSet = { reference: PLUGIN, settings: {}, step: { key: 'spec' } };
+    const { host, env, protectedVariables } = pluginStep(nothingSet, { files: checkout(), env: PARTITION });
+    for (const path of specs) {
+      const faults = collectFaults((name) => name);
+      const text = readFileSync(join(ROOT, path), 'utf8');
+      const spec = await parseSpec(text, path, { context: host.context, env, protectedVariables }, faults);
+      expect(faults.messages).toEqual([]);
+      expect(spec).toBeDefined();
+    }
+    const used = (entries: readonly { settings: Readonly<Record<string, unknown>> }[], name: string) =>
+      new Set(entries.flatMap(({ settings }) => (settings[name] === undefined ? [] : [settings[name]])));
+    expect(used(pipeEntries(bitbucket), 'SPEC')).toEqual(new Set(specs));
+    expect(used(pluginEntries(buildkite), 'spec')).toEqual(new Set(specs));
+  });
+
+  test('every entry of the pipe binds', async () => {
+    const entries = pipeEntries(bitbucket);
+    expect(entries.map(({ reference }) => reference)).toEqual(entries.map(() => PIPE));
+    for (const entry of entries) await bindRun(pipeStep(entry, { files: checkout(), env: PARTITION }));
+  });
+
+  test('every entry of the plugin binds', async () => {
+    const entries = pluginEntries(buildkite);
+    expect(entries.map(({ reference }) => reference)).toEqual(entries.map(() => PLUGIN));
+    for (const entry of entries) await bindRun(pluginStep(entry, { files: checkout() }));
+  });
+
+  test.each(bitbucketBuilds(bitbucket))('the services accept what Bitbucket submits: $name', async ({ entries }) => {
+    await using runs = await simulatedRuns(world);
+    let kept = new Map<string, string>();
+    for (const entry of entries) {
+      const files = checkout();
+      for (const [path, text] of kept) files.written.set(path, text);
+      const { exitCode, log } = await runs.runPipe(entry, { files, env: PARTITION });
+      expect(exitCode, log).toBe(0);
+      // The next step gets this one's artifacts, and nothing else of its checkout.
+      kept = JSON.stringify(entry.step.artifacts ?? []).includes('.keyless-submit/**') ? files.written : new Map();
+    }
+    expect(submissionsOf(runs.world)).toHaveLength(entries.filter(submitsByPipe).length);
+    expect(runs.world.reports.refusals()).toEqual([]);
+  });
+
+  test('the services accept what Buildkite submits', async () => {
+    await using runs = await simulatedRuns(world);
+    const entries = pluginEntries(buildkite);
+    for (const entry of entries) {
+      const { exitCode, log } = await runs.runPlugin(entry, { files: checkout() });
+      expect(exitCode, log).toBe(0);
+    }
+    expect(submissionsOf(runs.world)).toHaveLength(entries.filter(submitsByPlugin).length);
+    const { agentApi } = runs.world;
+    expect(agentApi.metaData().get('keyless-submit:train-result:result')).toBe('succeeded');
+    // The trust that docs/ sets up is bound to these two claims.
+    for (const { claims } of agentApi.oidcRequests()) expect(claims).toEqual(['organization_id', 'pipeline_id']);
+  });
+
+  test('each CI has a pair of steps of which one submits and the other waits', () => {
+    const pipe = pipeEntries(bitbucket).map(({ settings }) => settings);
+    expect(pipe.filter(({ WAIT }) => WAIT === 'false')).toHaveLength(1);
+    expect(pipe.filter(({ ATTACH }) => ATTACH === 'file:.keyless-submit/outputs.json')).toHaveLength(1);
+    const plugin = pluginEntries(buildkite).map(({ settings }) => settings);
+    expect(plugin.filter(({ wait }) => wait === false)).toHaveLength(1);
+    expect(plugin.filter(({ attach }) => attach === 'step:train')).toHaveLength(1);
+  });
+});
+
+function submitsByPipe({ settings }: { settings: Readonly<Record<string, Json>> }): boolean {
+  return settings.ATTACH === undefined && settings.DRY_RUN !== 'true';
+}
+
+function submitsByPlugin({ settings }: { settings: Readonly<Record<string, Json>> }): boolean {
+  return settings.attach === undefined && settings['dry-run'] !== true;
+}
+
+function submissionsOf({ requests }: { requests: readonly { method: string; path: string }[] }) {
+  return requests.filter(
+    ({ method, path }) => method === 'POST' && /\/customJobs$|\/jobs\/(?:runs\/submit|run-now)$/.test(path),
+  );
+}
