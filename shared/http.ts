@@ -93,7 +93,7 @@ export function createHttp(fetch: typeof globalThis.fetch, clock: Clock, timings
   const persist = async (call: HttpCall, signal: AbortSignal): Promise<Answer> => {
     const startedAt = clock.now();
     for (let attempt = 1; ; attempt += 1) {
-      const result = await once(call, signal);
+      const result = lostIfCutShort(await once(call, signal));
       if (result.kind === 'answer' && !isTransient(result.status)) return result;
       const wait = retryDelay(attempt, result);
       if (clock.now() - startedAt + wait > timings.budgetMs) throw exhausted(call.url, result, attempt);
@@ -154,6 +154,16 @@ export function answerJson(answer: Answer): Json | undefined {
   }
 }
 
+/** A success that says it is JSON and is not whole was cut on its way. */
+function lostIfCutShort(result: Attempt): Attempt {
+  const cut =
+    result.kind === 'answer' &&
+    result.status === 200 &&
+    /json/i.test(result.contentType) &&
+    answerJson(result) === undefined;
+  return cut ? { kind: 'lost', reason: 'its answer was cut short', sent: true } : result;
+}
+
 /** The error for an answer that is not the documented JSON. */
 export function unreadable(url: string, answer: Answer): SubmitError {
   const { host } = new URL(url);
@@ -163,7 +173,8 @@ export function unreadable(url: string, answer: Answer): SubmitError {
     happened: `${host} answered ${answer.status} with ${redirect ? 'a redirect' : html ? 'an HTML page' : 'something that is not JSON'} where its API answers with JSON`,
     presented: [
       `content type: ${plainLine(answer.contentType, 80) || 'none'}`,
-      `beginning: ${describeAttempt({ ...answer, text: answer.text.slice(0, 400) })}`,
+      // Only of a page: the beginning of anything else might be that of a token.
+      ...(html ? [`beginning: ${describeAttempt({ ...answer, text: answer.text.slice(0, 400) })}`] : []),
     ],
     remedy: [`Check that ${host} is the service's own host and not a login or proxy page.`],
   });

@@ -3,9 +3,10 @@
  * open a log group of the CI or become markup.
  */
 
-// OSC/DCS/APC/PM/SOS strings with their payload, CSI sequences, then two-character escapes (ECMA-48).
+// OSC/DCS/APC/PM/SOS strings with their payload, CSI sequences, then two-character escapes (ECMA-48). An unterminated string
+// ends with its line; a single C1 character is mostly text in another encoding, so it begins a string only if that has an end.
 const CONTROL_STRING =
-  /(?:\u001b[\]PX^_]|[\u009d\u0090\u0098\u009e\u009f])[^\u0007\u001b\u009c]*(?:\u0007|\u001b\\|\u009c)?/g;
+  /\u001b[\]PX^_][^\u0007\u001b\u009c\n]*(?:\u0007|\u001b\\|\u009c)?|[\u009d\u0090\u0098\u009e\u009f][^\u0007\u001b\u009c\n]{0,4096}(?:\u0007|\u001b\\|\u009c)/g;
 const CONTROL_SEQUENCE = /(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]?/g;
 const ESCAPE = /\u001b[ -/]*[0-~]?/g;
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;

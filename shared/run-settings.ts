@@ -3,6 +3,7 @@ import {
   document,
   duration,
   flag,
+  id,
   map,
   overrides,
   required,
@@ -45,11 +46,12 @@ export function runSettings(kinds: readonly string[]) {
       }),
       'cancel',
     ),
-    attach: text({
+    attach: id({
       description:
         'Wait for a job that is already submitted instead of submitting one: its id or full name, `step:KEY` (Buildkite: the submission of the step with that key), `file:PATH` (an outputs file of an earlier step), or `key:HEX` (a submission key).',
       expected: "a job's id or name, step:KEY, file:PATH or key:HEX",
       example: 'file:.keyless-submit/outputs.json',
+      pattern: /^\S+$/,
     }),
     'outputs-file': text({
       description:

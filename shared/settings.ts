@@ -110,7 +110,11 @@ export function map(
 ): Setting<Readonly<Record<string, string>> | undefined> {
   const name = described.names === undefined ? z.string() : z.string().regex(described.names);
   const text = described.values === undefined ? z.string() : z.string().regex(described.values);
-  const value = z.union([text, z.number().transform(String), z.boolean().transform(String)]);
+  // Large integers arrive as bigints, which JSON Schema knows as numbers.
+  const other = z
+    .custom<number | bigint | boolean>((item) => ['number', 'bigint', 'boolean'].includes(typeof item))
+    .meta({ type: ['number', 'boolean'] });
+  const value = z.union([text, other.transform(String)]);
   return optional('map', z.record(name, value), described);
 }
 
@@ -135,6 +139,8 @@ export interface Faults {
   /** `subject` is a setting's canonical name, or a place in a file. */
   add(subject: string | { readonly place: string }, problem: string): void;
   readonly messages: readonly string[];
+  /** A setting's name as users of the CI write it. */
+  readonly spell: (setting: string) => string;
 }
 
 /** Faults in the spelling of one CI. */
@@ -142,6 +148,7 @@ export function collectFaults(spell: (setting: string) => string): Faults {
   const messages: string[] = [];
   return {
     messages,
+    spell,
     add: (subject, problem) => {
       const message = `${typeof subject === 'string' ? spell(subject) : subject.place}: ${problem}`;
       if (!messages.includes(message)) messages.push(message);
@@ -174,7 +181,10 @@ export function parseSettings<S extends Settings>(
 }
 
 function describeFault(setting: Setting, value: Json | undefined, error: z.ZodError): string {
-  const path = error.issues[0]?.path ?? [];
+  const issue = error.issues[0];
+  const path = issue?.path ?? [];
+  if (issue?.code === 'invalid_key')
+    return `expected ${setting.expected}; got the name ${showValue(String(path.at(-1)))}`;
   const inner = path.reduce<unknown>((parent, key) => (parent as Record<PropertyKey, unknown>)?.[key], value);
   const place = path.length > 0 ? ` at ${path.map(String).join('.')}` : '';
   return `expected ${setting.expected}; got ${showValue(inner as Json | undefined)}${place}`;

@@ -26,7 +26,7 @@ export async function loadSpec(
       'spec',
     );
   }
-  if (given.trimStart().startsWith('{')) return parseSpec(given, 'spec', placeholders, faults);
+  if (given.trimStart().startsWith('{')) return parseSpec(given, faults.spell('spec'), placeholders, faults);
   const file = await files.read(given, SPEC_LIMIT_BYTES);
   if ('problem' in file) {
     faults.add('spec', file.problem);

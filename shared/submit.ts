@@ -116,6 +116,7 @@ async function createAttempt(
   const call = job.submissionCall(payload, { key, attempt, token: attemptToken(key, attempt) });
   const startedAt = clock.now();
   let unknown = false;
+  let lastTry = false;
   for (let round = 1; ; round += 1) {
     const result = await client.attempt(call, delayedAbort(signal));
     if (result.kind === 'answer' && result.status >= 200 && result.status < 300) {
@@ -132,12 +133,19 @@ async function createAttempt(
       if (found !== undefined) return { id: found, attempt, origin: 'created' };
     }
     const wait = retryDelay(round, result);
-    if (signal.aborted || clock.now() - startedAt + wait > BUDGET_MS) {
+    if (lastTry || (!signal.aborted && clock.now() - startedAt + wait > BUDGET_MS)) {
       throw unknown ? submissionUnknown(job, key, result) : exhausted(call.url, result, round);
     }
-    log.debug(`submission attempt ${round}: ${describeAttempt(result)}; again in ${wait} ms`);
-    await clock.sleep(wait, signal);
-    signal.throwIfAborted();
+    if (!signal.aborted) {
+      log.debug(`submission attempt ${round}: ${describeAttempt(result)}; again in ${wait} ms`);
+      await clock.sleep(wait, signal);
+    }
+    if (signal.aborted) {
+      if (!unknown) signal.throwIfAborted();
+      // What may exist must be cancelled with the step, and only an answer names it.
+      if (!job.recognisesRepeats) throw submissionUnknown(job, key, result);
+      lastTry = true;
+    }
   }
 }
 

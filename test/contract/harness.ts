@@ -85,6 +85,7 @@ export async function runStep(stage: Stage, step: Step): Promise<StepResult> {
   const env = await stepEnvironment(stage, step, sample, checkout);
   const from = world.requests.length;
   const reportsBefore = reportBodies(world, step.ci).length;
+  const tokensBefore = tokensOf(world);
   const chunks: string[] = [];
   const files = checkoutFiles(checkout);
   const { fetch, reach } = network(env);
@@ -112,7 +113,11 @@ export async function runStep(stage: Stage, step: Step): Promise<StepResult> {
   const requests = world.requests.slice(from);
   const reports = reportBodies(world, step.ci).slice(reportsBefore);
   const outputs = await publishedOutputs(stage, step, requests, checkout);
-  refuseLeaks(stage, env, { log, reports, outputs, commandLines });
+  const tokens = [...tokensOf(world)].filter((token) => !tokensBefore.has(token));
+  refuseLeaks(
+    [...tokens, env.BITBUCKET_STEP_OIDC_TOKEN ?? ''],
+    JSON.stringify({ log, reports, outputs, commandLines }),
+  );
   const lines = log.replace(/\u001b\[\d+m/g, '').split('\n');
   const reportState = step.ci === 'bitbucket' ? lastReport(world)?.result : world.agentApi.annotations().at(-1)?.style;
   return { exitCode, log, lines, outputs, reports, reportState, requests, checkout, concealed };
@@ -147,17 +152,23 @@ async function publishedOutputs(
   return text === undefined ? undefined : (JSON.parse(text) as Record<string, string>);
 }
 
-/** No token may be seen anywhere, whatever went wrong. */
-function refuseLeaks({ world }: Stage, env: Env, seen: unknown): void {
-  const everything = JSON.stringify(seen);
-  const tokens = [
-    env.BITBUCKET_STEP_OIDC_TOKEN ?? '',
-    ...world.google.issuedTokens(),
-    ...world.databricks.issued().map(({ accessToken }) => accessToken),
-    ...world.agentApi.oidcRequests().map(({ token }) => token),
-  ];
-  const leaked = tokens.find((token) => token !== '' && everything.includes(token));
-  if (leaked !== undefined) throw new Error(`A token can be seen: ${everything.slice(0, 4_000)}`);
+/** Every token that was given out so far. */
+function tokensOf({ google, databricks, agentApi }: World): Set<string> {
+  return new Set([
+    ...google.issuedTokens(),
+    ...databricks.issued().map(({ accessToken }) => accessToken),
+    ...agentApi.oidcRequests().map(({ token }) => token),
+  ]);
+}
+
+/** No token, nor a part of one, may be seen anywhere, whatever went wrong. */
+function refuseLeaks(tokens: readonly string[], seen: string): void {
+  for (const token of tokens) {
+    // The header of a JSON Web Token is the same for all of them.
+    const secret = token.startsWith('ey') ? token.slice(token.indexOf('.') + 1) : token;
+    const part = secret.match(/.{16}/g)?.find((chunk) => seen.includes(chunk));
+    if (part !== undefined) throw new Error(`A part of a token can be seen (${part}…): ${seen}`);
+  }
 }
 
 /** The requests that went to one target. */

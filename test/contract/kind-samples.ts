@@ -1,5 +1,5 @@
 import type { Json } from '../../shared/json.ts';
-import { BUILDKITE_JOB, DATABRICKS, GOOGLE, providerName } from '../simulators/tenant.ts';
+import { DATABRICKS, GOOGLE, providerName } from '../simulators/tenant.ts';
 import type { World } from '../simulators/world.ts';
 import { databricksLife, type RemoteLife, vertexLife } from './remote-life.ts';
 
@@ -154,6 +154,3 @@ export function sampleOf(id: string): KindSample {
   if (sample === undefined) throw new Error(`${id} has no sample in test/contract/kind-samples.ts`);
   return sample;
 }
-
-/** The step that submits, in both CIs' builds. */
-export const STEP_KEY = BUILDKITE_JOB.stepKey;

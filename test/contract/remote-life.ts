@@ -27,7 +27,8 @@ export function vertexLife({ queuedMs = 10_000, runningMs = 30_000, end }: Remot
     { state: 'JOB_STATE_RUNNING', forMs: runningMs },
   ];
   if (end === 'success') return [...before, { state: 'JOB_STATE_SUCCEEDED' }];
-  if (end === 'cancelled') return [...before, { state: 'JOB_STATE_CANCELLED', error: { code: 1, message: 'CANCELED' } }];
+  if (end === 'cancelled')
+    return [...before, { state: 'JOB_STATE_CANCELLED', error: { code: 1, message: 'CANCELED' } }];
   return [...before, { state: 'JOB_STATE_FAILED', error: VERTEX_ERRORS[end.cause] }];
 }
 

@@ -30,7 +30,8 @@ export function virtualClock(start = START): VirtualClock {
   return {
     now: () => now,
     sleep: async (ms, signal) => {
-      const until = now + ms;
+      // Whole milliseconds, as a machine's clock counts them.
+      const until = now + Math.ceil(ms);
       // Answers that are on their way come in first.
       await turn();
       pass(until, () => signal?.aborted === true);

@@ -3,7 +3,7 @@ import { impersonationCall, stsForm, tokenUrl } from '../../identity/google-trus
 import { type JsonObject, listAt, objectAt, stringifyJson, textAt } from '../../json.ts';
 import { originSettings, specSettings } from '../../run-settings.ts';
 import { Secret } from '../../secret.ts';
-import { required, text } from '../../settings.ts';
+import { id, required, text } from '../../settings.ts';
 import { type Conclusion, defineKind, type FoundRun, type Job, type RunStatus } from '../job-kind.ts';
 import {
   ATTEMPT_LABEL,
@@ -20,7 +20,7 @@ import { googleSettings, googleTrust } from './google-settings.ts';
 
 const settings = {
   project: required(
-    text({
+    id({
       description: 'The Google Cloud project that the job runs in.',
       expected: "a project's id or number",
       example: 'acme-ml',
@@ -41,10 +41,11 @@ const settings = {
     'training/job.yaml',
   ),
   'display-name': text({
-    description: "The job's name in the console. By default the spec's, else repository and build number.",
-    expected: 'a name of at most 128 characters',
+    description:
+      "The job's name in the console. By default the spec's, else repository and build number. It is cut to 128 characters.",
+    expected: 'a name on one line',
     example: 'resnet-@{short-commit}',
-    pattern: /^[^\n]{1,128}$/,
+    pattern: /^[^\n]+$/,
   }),
   ...originSettings("the job's labels", {
     names: /^[a-z][a-z0-9_-]{0,62}$/,

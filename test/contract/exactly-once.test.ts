@@ -1,0 +1,104 @@
+import { afterAll, describe, expect, test } from 'vitest';
+import { ERROR_CATALOGUE, EXIT } from '../../shared/errors.ts';
+import { FAULT_KINDS, type FaultKind } from '../simulators/serve.ts';
+import { breakRequests } from './breakable.ts';
+import { runStep, type Stage, type StepResult } from './harness.ts';
+import { type Ci, KIND_SAMPLES, type KindSample, type RemoteJob, type Targets } from './kind-samples.ts';
+import { stagePool } from './stage-pool.ts';
+
+type RequestName = 'exchange' | 'impersonation' | 'submission' | 'lookUp' | 'status';
+const REQUESTS: readonly RequestName[] = ['exchange', 'impersonation', 'submission', 'lookUp', 'status'];
+const NEVER_RECOVERS = 99;
+
+interface Case {
+  readonly sample: KindSample;
+  readonly ci: Ci;
+  readonly retry: 'manual' | 'automatic';
+  readonly request: RequestName;
+  readonly fault: FaultKind;
+  readonly times: number;
+}
+
+/** Bitbucket starts a step again only when somebody asks for it. */
+const RETRIES: readonly (readonly [Ci, Case['retry']])[] = [
+  ['bitbucket', 'manual'],
+  ['buildkite', 'manual'],
+  ['buildkite', 'automatic'],
+];
+
+const CASES: readonly Case[] = KIND_SAMPLES.flatMap((sample) =>
+  REQUESTS.filter((request) => sample.targets[request as keyof Targets] !== undefined).flatMap((request) =>
+    FAULT_KINDS.flatMap((fault) =>
+      [1, NEVER_RECOVERS].flatMap((times) =>
+        RETRIES.map(([ci, retry]): Case => ({ sample, ci, retry, request, fault, times })),
+      ),
+    ),
+  ),
+);
+
+const stages = stagePool();
+let cases = 0;
+afterAll(() => console.log(`exactly-once: ${cases} cases`));
+
+/** An answer cut short looks whole to HTTP; where asking again is not certain to help, the step may end with an error. */
+function isTakenAtItsWord({ fault, request }: Case): boolean {
+  return fault === 'truncated' && request !== 'submission' && request !== 'status';
+}
+
+/** Long enough to be active still when the first run of the step has given up. */
+function runningMs({ request, times }: Case): number {
+  if (times === 1) return 2_000;
+  return { exchange: 2_000, impersonation: 2_000, submission: 300_000, lookUp: 300_000, status: 900_000 }[request];
+}
+
+function expectClearError(result: StepResult): void {
+  expect([EXIT.identity, EXIT.service]).toContain(result.exitCode);
+  const code = /✖ ([a-z-]+): \S/.exec(result.log)?.[1] ?? '';
+  expect(Object.keys(ERROR_CATALOGUE)).toContain(code);
+  expect(result.log).toMatch(/What to do:\n {4}\S/);
+  expect(result.reportState).toMatch(/^(?:error|FAILED)$/);
+}
+
+function strike({ world }: Stage, { sample, request, fault, times }: Case): () => void {
+  const target = sample.targets[request];
+  if (target === undefined) throw new Error(`${sample.id} makes no such request`);
+  // Only a submission without an answer is looked for.
+  if (request === 'lookUp') breakRequests(world, sample.targets.submission, { kind: 'drop-after', times: 1 });
+  return breakRequests(world, target, { kind: fault, times, retryAfterSeconds: 1, lateMs: 200 });
+}
+
+describe.concurrent('exactly once, whatever one request meets', () => {
+  test.each(CASES.map((each) => [nameOf(each), each] as const))('%s', (_name, each) =>
+    stages.use(async (stage, build) => {
+      const { sample, ci, retry, fault, times } = each;
+      const step = { kind: sample.id, ci, build, timings: fault === 'late' ? { attemptMs: 80 } : {} };
+      const before = sample.jobs(stage.world).length;
+      const jobs = (): readonly RemoteJob[] => sample.jobs(stage.world).slice(before);
+      sample.script(stage.world, { queuedMs: 1_000, runningMs: runningMs(each), end: 'success' });
+
+      const recover = strike(stage, each);
+      const startedAt = stage.clock.now();
+      const first = await runStep(stage, step);
+      recover();
+      const submitted = jobs();
+      expect(submitted.length).toBeLessThanOrEqual(1);
+      if (times === 1 && !isTakenAtItsWord(each)) expect(first.exitCode, first.log).toBe(EXIT.done);
+      if (first.exitCode === EXIT.done) expect(submitted).toHaveLength(1);
+      else expectClearError(first);
+
+      if (submitted.length > 0) stage.clock.advance(startedAt + runningMs(each) - 2_000 - stage.clock.now());
+      const second = await runStep(stage, { ...step, retry, timings: {} });
+      expect(second.exitCode, second.log).toBe(EXIT.done);
+      expect(second.outputs).toMatchObject({ result: 'succeeded', id: jobs().at(-1)?.id });
+      const submitsAnew = first.exitCode === EXIT.done && retry === 'manual';
+      expect(jobs()).toHaveLength(submitsAnew ? 2 : 1);
+      expect(second.outputs?.attempt).toBe(submitsAnew ? '2' : '1');
+      expect(jobs().every(({ cancelled }) => !cancelled)).toBe(true);
+      cases += 1;
+    }),
+  );
+});
+
+function nameOf({ sample, ci, retry, request, fault, times }: Case): string {
+  return `${sample.id}, ${request} meets ${fault} ${times === 1 ? 'once' : 'always'}, then ${retry} re-run on ${ci}`;
+}

@@ -1,0 +1,146 @@
+import { describe, expect, it } from 'vitest';
+import { type Credential, cachedCredential } from '../../shared/identity/credential.ts';
+import { Secret } from '../../shared/secret.ts';
+import { virtualClock } from '../contract/virtual-clock.ts';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const { signal } = new AbortController();
+
+/** Exchanges that give tokens named 1, 2, 3…, each living `lifeMs`, or failing when told to. */
+function world({
+  lifeMs = HOUR,
+  subjectLifeMs,
+  ownLifeMs = 0,
+}: {
+  lifeMs?: number;
+  subjectLifeMs?: number;
+  ownLifeMs?: number;
+}) {
+  const clock = virtualClock();
+  const endsAt = subjectLifeMs === undefined ? undefined : clock.now() + subjectLifeMs;
+  let made = 0;
+  let broken: string | undefined;
+  const source = cachedCredential({
+    clock,
+    ownLifeMs,
+    subjectEndsAt: () => endsAt,
+    exchange: async (): Promise<Credential> => {
+      await Promise.resolve();
+      if (broken !== undefined) throw new Error(broken);
+      if (endsAt !== undefined && clock.now() >= endsAt) throw new Error('the subject token has expired');
+      made += 1;
+      const left = endsAt === undefined || ownLifeMs > 0 ? lifeMs : Math.min(lifeMs, endsAt - clock.now());
+      return { token: new Secret(String(made)), expiresAt: clock.now() + left };
+    },
+  });
+  const token = async () => (await source.get(signal)).token.reveal();
+  return {
+    clock,
+    source,
+    token,
+    break: (reason: string | undefined) => {
+      broken = reason;
+    },
+  };
+}
+
+describe('a credential', () => {
+  it('is exchanged once for all who ask at the same time', async () => {
+    const { token } = world({});
+    expect(await Promise.all([token(), token(), token()])).toEqual(['1', '1', '1']);
+  });
+
+  it('is kept until a minute before its end', async () => {
+    const { clock, token } = world({});
+    await token();
+    clock.advance(59 * MINUTE - 1);
+    expect(await token()).toBe('1');
+    clock.advance(1);
+    expect(await token()).toBe('2');
+    clock.advance(HOUR);
+    expect(await token()).toBe('3');
+  });
+
+  it('that lives shortly is kept for most of its life', async () => {
+    const { clock, token } = world({ lifeMs: 40_000 });
+    expect(await token()).toBe('1');
+    clock.advance(29_999);
+    expect(await token()).toBe('1');
+    clock.advance(1);
+    expect(await token()).toBe('2');
+  });
+
+  it('is used to its end when it cannot be renewed', async () => {
+    const { clock, token, break: breakWith } = world({});
+    await token();
+    breakWith('no answer');
+    clock.advance(59.5 * MINUTE);
+    expect(await token()).toBe('1');
+    clock.advance(MINUTE);
+    await expect(token()).rejects.toThrow('no answer');
+    breakWith(undefined);
+    expect(await token()).toBe('2');
+  });
+
+  it('that a service refused is exchanged anew', async () => {
+    const { source, token } = world({});
+    await token();
+    source.renew();
+    expect(await token()).toBe('2');
+  });
+
+  it('does not remember a failed exchange', async () => {
+    const { token, break: breakWith } = world({});
+    breakWith('no answer');
+    await expect(Promise.all([token(), token()])).rejects.toThrow('no answer');
+    breakWith(undefined);
+    expect(await token()).toBe('1');
+  });
+
+  it('lasts for ever where the CI gives new tokens', async () => {
+    const { source, token } = world({});
+    await token();
+    expect(source.lastsUntil()).toBeUndefined();
+  });
+});
+
+describe('a credential from the only token of a step', () => {
+  it('is exchanged a last time shortly before that token ends, and then used to its end', async () => {
+    const { clock, source, token } = world({ subjectLifeMs: HOUR, ownLifeMs: HOUR });
+    const start = clock.now();
+    expect(source.lastsUntil()).toBeUndefined();
+    expect(await token()).toBe('1');
+    // Told from the beginning: the last exchange gives an hour more.
+    expect(source.lastsUntil()).toBe(start + 118 * MINUTE);
+    clock.advance(58 * MINUTE - 1);
+    expect(await token()).toBe('1');
+    clock.advance(1);
+    expect(await token()).toBe('2');
+    expect(source.lastsUntil()).toBe(start + 118 * MINUTE);
+    clock.advance(59.9 * MINUTE);
+    expect(await token()).toBe('2');
+    clock.advance(MINUTE);
+    await expect(token()).rejects.toThrow('the subject token has expired');
+  });
+
+  it('that ends with it is not exchanged in vain again and again', async () => {
+    const { clock, source, token } = world({ subjectLifeMs: HOUR });
+    await token();
+    clock.advance(58 * MINUTE);
+    expect(await token()).toBe('2');
+    clock.advance(MINUTE);
+    expect(Number(await token())).toBeLessThanOrEqual(3);
+    expect(source.lastsUntil()).toBe((await source.get(signal)).expiresAt);
+  });
+
+  it('is what is left when the last exchange fails', async () => {
+    const { clock, token, break: breakWith } = world({ subjectLifeMs: HOUR, ownLifeMs: 12 * HOUR, lifeMs: 12 * HOUR });
+    await token();
+    clock.advance(58 * MINUTE);
+    breakWith('no answer');
+    expect(await token()).toBe('1');
+    clock.advance(3 * HOUR);
+    expect(await token()).toBe('1');
+  });
+});

@@ -1,0 +1,32 @@
+import { expect, it } from 'vitest';
+import { describeFault } from '../../shared/edge/node.ts';
+import { ERROR_CATALOGUE, type ErrorCode, EXIT, EXIT_MEANINGS, exitCodeOf, SubmitError } from '../../shared/errors.ts';
+
+it('every exit code has a meaning, and none that Buildkite gives another meaning', () => {
+  expect([...EXIT_MEANINGS.keys()].toSorted()).toEqual(Object.values(EXIT).toSorted());
+  for (const code of Object.values(EXIT)) expect([94, 125, 126, 127, 255]).not.toContain(code);
+});
+
+it.each(Object.entries(ERROR_CATALOGUE))(
+  '%s ends with a code of its own kind and says what it means',
+  (name, { exit, meaning }) => {
+    expect(name).toMatch(/^[a-z]+(?:-[a-z]+)+$/);
+    expect([EXIT.settings, EXIT.identity, EXIT.service, EXIT.deadline, EXIT.cancelledElsewhere]).toContain(exit);
+    expect(meaning).toMatch(/\S.*\.$/);
+    const error = new SubmitError(name as ErrorCode, { happened: 'It happened', remedy: [] });
+    expect([error.exitCode, error.message, error.cause]).toEqual([exit, 'It happened', undefined]);
+  },
+);
+
+it('a signal ends a step as a shell would', () => {
+  expect([exitCodeOf(AbortSignal.abort('SIGINT')), exitCodeOf(AbortSignal.abort('SIGTERM'))]).toEqual([130, 143]);
+});
+
+it('a fault of the program is told without anything that could be a token', () => {
+  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const token = `${part({ alg: 'RS256', kid: crypto.randomUUID() })}.${part({ sub: 'x'.repeat(40) })}.${'c2ln'.repeat(20)}`;
+  const told = describeFault(new Error(`failed with ${token}, then ya29.c.${'Zm9v'.repeat(20)}`));
+  expect(told).toContain('Error: failed with [redacted], then ya29.c.[redacted]');
+  expect(told).not.toMatch(/eyJ|c2ln|Zm9v/);
+  expect(describeFault(token)).not.toContain('eyJ');
+});
