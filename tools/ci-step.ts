@@ -150,7 +150,7 @@ export function runStep(step: StepProcess, limitMs: number, cancelWhen?: RegExp)
     env: step.env,
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: limitMs,
-    killSignal: 'SIGKILL', detached: true,
+    killSignal: 'SIGKILL',
   });
   let log = '';
   let cancelled = false;
@@ -159,7 +159,7 @@ export function runStep(step: StepProcess, limitMs: number, cancelWhen?: RegExp)
       log += text;
       if (cancelled || cancelWhen === undefined || !cancelWhen.test(log)) return;
       cancelled = true;
-      process.kill(-(child.pid ?? 0), 'SIGTERM');
+      child.kill('SIGTERM');
     });
   }
   return new Promise((resolve, reject) => {

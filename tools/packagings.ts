@@ -25,12 +25,13 @@ export async function makePackagings(folder: string): Promise<Packagings> {
 
 async function copyTrackedFiles(target: string): Promise<void> {
   await mkdir(target, { recursive: true });
-  // Sources that came as an archive have no history to ask; the hooks are all that runs besides the bundle.
   const tracked = await promisify(execFile)('git', ['ls-files', '-z'], { cwd: ROOT }).then(
     ({ stdout }) => stdout.split('\0').filter((path) => path !== ''),
-    () => ['hooks'],
+    (): string[] => [],
   );
-  for (const path of tracked) {
+  // Sources that came as an archive have no history to ask; the hooks are all that runs besides the bundle.
+  const files = tracked.includes('hooks/command') ? tracked : ['hooks'];
+  for (const path of files) {
     await cp(join(ROOT, path), join(target, path), { recursive: true }).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error;
     });

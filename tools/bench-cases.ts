@@ -1,0 +1,84 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildkiteClaims } from '../test/simulators/oidc-issuer.ts';
+import { BUILDKITE_JOB } from '../test/simulators/tenant.ts';
+import type { RequestLine, World } from '../test/simulators/world.ts';
+import { type Ci, pipeStep, pluginStep, type StepPlan, type StepProcess } from './ci-step.ts';
+import { audienceOf } from './demo-run.ts';
+import { CHECKOUT, STORIES, type Story } from './demo-stories.ts';
+import type { Packagings } from './packagings.ts';
+
+/** One kind in one packaging. */
+export interface BenchCase {
+  readonly kind: string;
+  readonly ci: Ci;
+  /** Requests that must follow one another before the job exists: each needs the answer to the one before. */
+  readonly roundTrips: number;
+  /** A new process of it, with a new token. */
+  prepare(): Promise<StepProcess>;
+}
+
+/** STS, generateAccessToken, create. */
+const VERTEX_ROUND_TRIPS = 3;
+/** Token, submit. */
+const DATABRICKS_ROUND_TRIPS = 2;
+
+/** Whether a request makes a job. */
+export function createsJob({ method, path }: RequestLine): boolean {
+  return method === 'POST' && /\/customJobs$|\/jobs\/runs\/submit$|\/jobs\/run-now$/.test(path);
+}
+
+/** Every kind through both packagings, in steps that do not wait. */
+export function benchCases(world: World, packagings: Packagings, folder: string): readonly BenchCase[] {
+  const agent = agentStandIn(join(folder, 'agent'));
+  return STORIES.filter(({ result }) => result === 'succeeded').map((story) => {
+    const { ci, settings } = story;
+    const plan: StepPlan = {
+      packagings,
+      simulators: world.url,
+      folder: join(folder, `${ci}-${settings.job}`),
+      files: CHECKOUT,
+      settings: { ...settings, wait: false },
+    };
+    return {
+      kind: settings.job,
+      ci,
+      roundTrips: settings.job === 'vertex-custom-job' ? VERTEX_ROUND_TRIPS : DATABRICKS_ROUND_TRIPS,
+      prepare: async () => {
+        if (ci === 'bitbucket') return pipeStep(plan, await world.bitbucketToken({ audiences: [audienceOf(story)] }));
+        agent.give(await buildkiteToken(world, settings));
+        return pluginStep(plan, 'command', agent.bin);
+      },
+    };
+  });
+}
+
+function buildkiteToken(world: World, settings: Story['settings']): Promise<string> {
+  const audience =
+    'host' in settings
+      ? `https://${settings.host}/oidc/v1/token`
+      : `https://iam.googleapis.com/${settings['workload-identity-provider']}`;
+  const claims = ['organization_id', 'pipeline_id'];
+  const request = { audience, claims, lifetimeSeconds: 3600, jti: crypto.randomUUID(), now: Date.now() };
+  return world.issuers.buildkite.sign(buildkiteClaims({ ...BUILDKITE_JOB, ...request }));
+}
+
+/**
+ * A command `buildkite-agent` that costs as little as a command can: a shell that reads a token from a file, and takes
+ * whatever else it is given. The real agent is another program with a start of its own.
+ */
+export function agentStandIn(folder: string): { readonly bin: string; give(token: string): void } {
+  const token = join(folder, 'token');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(
+    join(folder, 'buildkite-agent'),
+    `#!/bin/sh
+case "$1" in
+  oidc) read -r token <'${token}'; echo "$token" ;;
+  *) while read -r line; do :; done ;;
+esac
+`,
+    { mode: 0o755 },
+  );
+  return { bin: folder, give: (text) => writeFileSync(token, `${text}\n`, { mode: 0o600 }) };
+}

@@ -1,0 +1,95 @@
+import { readFileSync, statSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { createWorld, type World } from '../test/simulators/world.ts';
+import { createsJob } from './bench-cases.ts';
+import { runStep, type StepProcess } from './ci-step.ts';
+
+/** Milliseconds since a process was started. */
+export interface Timing {
+  /** The first request reached a service. */
+  readonly firstByte: number;
+  /** The service had answered that the job exists. */
+  readonly accepted: number;
+}
+
+export interface Bench {
+  readonly world: World;
+  time(step: StepProcess): Promise<Timing>;
+  close(): Promise<void>;
+}
+
+const LIMIT_MS = 30_000;
+
+/** Simulators that time the one process that runs. */
+export async function createBench(): Promise<Bench> {
+  let firstByteAt: number | undefined;
+  let acceptedAt: number | undefined;
+  const world = await createWorld({
+    // Jobs that go on would use the project's quota up.
+    google: { script: () => [{ state: 'JOB_STATE_SUCCEEDED' }] },
+    onRequest: () => {
+      firstByteAt ??= performance.now();
+    },
+    onAnswer: (request, status) => {
+      if (createsJob(request) && status === 200) acceptedAt ??= performance.now();
+    },
+  });
+  return {
+    world,
+    close: world.close,
+    time: async (step) => {
+      firstByteAt = undefined;
+      acceptedAt = undefined;
+      const startedAt = performance.now();
+      await succeed(step);
+      if (firstByteAt === undefined || acceptedAt === undefined) throw new Error('no job was submitted');
+      return { firstByte: firstByteAt - startedAt, accepted: acceptedAt - startedAt };
+    },
+  };
+}
+
+/** Milliseconds from start to end of a process. */
+export async function wallTime(step: StepProcess): Promise<number> {
+  const { seconds } = await succeed(step);
+  return seconds * 1000;
+}
+
+export interface Footprint {
+  readonly peakMib: number;
+  /** Bytes of the bundle's files that were loaded. */
+  readonly loadedBytes: number;
+}
+
+const PRELOAD = pathToFileURL(join(import.meta.dirname, 'bench-preload.mjs')).href;
+
+/** What one process takes. Not timed: that is measured from inside. */
+export async function footprint(step: StepProcess, bundle: string, file: string): Promise<Footprint> {
+  const env = { ...step.env, NODE_OPTIONS: `--import=${PRELOAD}`, BENCH_FOOTPRINT_FILE: file };
+  await succeed({ ...step, env });
+  const { peakKib, loaded } = JSON.parse(readFileSync(file, 'utf8')) as { peakKib: number; loaded: readonly string[] };
+  const own = loaded.filter((url) => url.startsWith(pathToFileURL(bundle).href));
+  return {
+    peakMib: peakKib / 1024,
+    loadedBytes: own.reduce((sum, url) => sum + statSync(fileURLToPath(url)).size, 0),
+  };
+}
+
+/** Bytes of all programs in a bundle. */
+export async function bundleBytes(main: string): Promise<number> {
+  const files = (await readdir(dirname(main))).filter((name) => name.endsWith('.mjs'));
+  return files.reduce((sum, name) => sum + statSync(join(dirname(main), name)).size, 0);
+}
+
+async function succeed(step: StepProcess) {
+  const ended = await runStep(step, LIMIT_MS);
+  if (ended.exitCode !== 0) throw new Error(`${step.command} ended with ${ended.exitCode}:\n${ended.log}`);
+  return ended;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((left, right) => left - right);
+  const middle = sorted.length / 2;
+  return ((sorted[Math.ceil(middle) - 1] ?? 0) + (sorted[Math.floor(middle)] ?? 0)) / 2;
+}
