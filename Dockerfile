@@ -4,7 +4,6 @@ ARG NODE_IMAGE=node:24-slim
 FROM ${NODE_IMAGE} AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
-# Scripts are not needed for bundling, but for esbuild's and node's own binaries.
 RUN npm ci
 COPY shared ./shared
 COPY pipe ./pipe
@@ -22,4 +21,5 @@ COPY --from=build /build/build/pipe /opt/keyless-submit
 COPY LICENSE README.md pipe.yml /
 # Bitbucket's storage directories and the checkout belong to root, so the pipe runs as root, as pipes do.
 ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin NODE_USE_ENV_PROXY=1
-ENTRYPOINT ["node", "/opt/keyless-submit/main.mjs"]
+# Without the variables that make Node and a library print what they send, tokens and all.
+ENTRYPOINT ["env", "-u", "NODE_DEBUG", "-u", "NODE_DEBUG_NATIVE", "-u", "GOOGLE_SDK_NODE_LOGGING", "node", "/opt/keyless-submit/main.mjs"]

@@ -17,6 +17,7 @@ export type Agent = (
 const PASSED_ON =
   /^(?:PATH|HOME|USER|TMPDIR|LANG|LC_.*|TZ|SSL_CERT_.*|https?_proxy|no_proxy|BUILDKITE_(?!PLUGIN).*|SYSTEMROOT)$/i;
 
+/** The agent's command line, as it is on the step's PATH. https://buildkite.com/docs/agent/cli/reference */
 export function buildkiteAgent(env: Env): Agent {
   const own = Object.fromEntries(Object.entries(env).filter(([name]) => PASSED_ON.test(name)));
   return async (args, { input, timeoutMs, signal, env: more }) => {
@@ -26,6 +27,10 @@ export function buildkiteAgent(env: Env): Agent {
       extendEnv: false,
       reject: false,
       timeout: timeoutMs,
+      // The library would print what the command prints, if NODE_DEBUG asked it to.
+      verbose: 'none',
+      // The agent signals the hook's whole process group; what it is told at the end must not die of that.
+      detached: true,
       ...(signal === undefined ? {} : { cancelSignal: signal }),
     });
     return {

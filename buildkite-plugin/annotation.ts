@@ -12,6 +12,7 @@ const EMOJI = {
   failed: ':x:',
 } as const satisfies Record<Report['state'], string>;
 
+/** The colour of an annotation. */
 export function annotationStyle({ state }: Report): string {
   return STYLES[state];
 }

@@ -23,6 +23,7 @@ const REPORT_TIMEOUT_MS = 10_000;
 const REDACT_TIMEOUT_MS = 5_000;
 /** Buildkite discourages larger values of single keys. */
 const LONGEST_VALUE = 1_000;
+const LARGEST_JSON = 90_000;
 
 export interface BuildkiteEnvironment {
   readonly env: Env;
@@ -45,6 +46,11 @@ export function buildkiteHost({ env, settings, files, agent, write }: BuildkiteE
       throw new Error(
         `buildkite-agent ${args.slice(0, 2).join(' ')} ended with ${exitCode}: ${plainLine(stderr, 200)}`,
       );
+  };
+
+  const publishedOutputs = async (key: string): Promise<Outputs | undefined> => {
+    const { exitCode, stdout } = await agent(['meta-data', 'get', key], { timeoutMs: REPORT_TIMEOUT_MS });
+    return exitCode === 0 ? readOutputs(stdout) : undefined;
   };
 
   return {
@@ -86,17 +92,13 @@ export function buildkiteHost({ env, settings, files, agent, write }: BuildkiteE
       // Each value is a process of its own, so single ones wait until they are final.
       const values = stage === 'final' ? metaDataValues(outputs) : [];
       await Promise.all([
-        mustSucceed(['meta-data', 'set', scope], stringifyJson(outputs)),
+        mustSucceed(['meta-data', 'set', scope], stringifyJson(withinLimit(outputs))),
         ...values.map(([name, value]) => mustSucceed(['meta-data', 'set', `${scope}:${name}`], value)),
       ]);
       return [...places, `meta-data ${scope}:NAME (buildkite-agent meta-data get ${scope}:id)`];
     },
-    earlierOutputs: async (step) => {
-      const { exitCode, stdout } = await agent(['meta-data', 'get', `${PROJECT.name}:${step}`], {
-        timeoutMs: REPORT_TIMEOUT_MS,
-      });
-      return exitCode === 0 ? readOutputs(stdout) : undefined;
-    },
+    earlierOutputs: (step) => publishedOutputs(`${PROJECT.name}:${step}`),
+    previousOutputs: () => publishedOutputs(scope),
     remember: (job) => rememberJob(env, job),
     forget: () => forgetJob(env),
   };
@@ -110,6 +112,13 @@ function metaDataScope(env: Env): string {
 
 function metaDataValues(outputs: Outputs): readonly (readonly [string, string])[] {
   return Object.entries(outputs).filter(([, value]) => value.trim() !== '' && value.length <= LONGEST_VALUE);
+}
+
+/** Values are limited to 100 kB; what is longest goes first, and what attach needs is short. */
+function withinLimit(outputs: Outputs): Outputs {
+  const entries = Object.entries(outputs).toSorted(([, left], [, right]) => left.length - right.length);
+  while (Buffer.byteLength(stringifyJson(Object.fromEntries(entries))) > LARGEST_JSON) entries.pop();
+  return Object.fromEntries(entries);
 }
 
 function readOutputs(text: string): Outputs | undefined {

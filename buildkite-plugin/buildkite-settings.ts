@@ -36,6 +36,7 @@ export const buildkiteSettings = {
     description:
       "How long the OIDC token lives. By default an hour where the service's credential ends with it, else the agent's default of 5 minutes.",
     example: '30m',
+    atMost: '2h',
   }),
 } satisfies Settings;
 

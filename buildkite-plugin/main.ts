@@ -1,6 +1,13 @@
 import { cancelRemembered } from '../shared/cancel-remembered.ts';
-import { abortOnSignals, checkoutFiles, describeFault, network, systemClock } from '../shared/edge/node.ts';
-import { EXIT } from '../shared/errors.ts';
+import {
+  abortOnSignals,
+  checkoutFiles,
+  describeFault,
+  network,
+  silenceLibraries,
+  systemClock,
+} from '../shared/edge/node.ts';
+import { EXIT, SubmitError } from '../shared/errors.ts';
 import { createHttp, HTTP_TIMINGS } from '../shared/http.ts';
 import { JOB_KINDS } from '../shared/jobs/index.ts';
 import { type RunEnvironment, run } from '../shared/run.ts';
@@ -12,6 +19,7 @@ import { forgetJob, recallJob } from './remembered-job.ts';
 /** The plugin: `run` is the command hook, `cancel` the pre-exit hook. */
 async function main(phase: string | undefined): Promise<number> {
   const { env } = process;
+  silenceLibraries(env);
   const files = checkoutFiles(process.cwd());
   const { settings, problem } = readPluginConfiguration(
     env,
@@ -19,7 +27,7 @@ async function main(phase: string | undefined): Promise<number> {
   );
   const agent = buildkiteAgent(env);
   const host = buildkiteHost({ env, settings, files, agent, write: (text) => process.stdout.write(text) });
-  const { fetch, reach, simulators } = network(env);
+  const { transport, simulators } = network(env);
   const environment: RunEnvironment = {
     host,
     hostSettings: buildkiteSettings,
@@ -27,9 +35,8 @@ async function main(phase: string | undefined): Promise<number> {
     files,
     env,
     protectedVariables: BUILDKITE_PROTECTED,
-    http: createHttp(fetch, systemClock, HTTP_TIMINGS),
+    http: createHttp(transport, systemClock, HTTP_TIMINGS),
     clock: systemClock,
-    reach,
     signal: abortOnSignals(process),
   };
   if (phase === 'cancel') {
@@ -47,12 +54,21 @@ async function main(phase: string | undefined): Promise<number> {
   return run(environment);
 }
 
-main(process.argv[2]).then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    process.stdout.write(
-      `\n^^^ +++\n✖ keyless-submit stopped by a fault of its own; please report it:\n${describeFault(error)}\n`,
-    );
-    process.exit(EXIT.fault);
-  },
-);
+/** Ends the process for what `run` cannot explain. */
+function stop(error: unknown): never {
+  if (error instanceof SubmitError) {
+    const { happened, presented = [], expected = [], remedy } = error.explanation;
+    process.stdout.write(`\n^^^ +++\n✖ ${[happened, ...presented, ...expected, ...remedy].join('\n  ')}\n`);
+    process.exit(error.exitCode);
+  }
+  process.stdout.write(
+    `\n^^^ +++\n✖ keyless-submit stopped by a fault of its own; please report it:\n${describeFault(error)}\n`,
+  );
+  process.exit(EXIT.fault);
+}
+
+// A log that nobody reads any more must not keep the job from being cancelled.
+process.stdout.on('error', () => undefined);
+process.on('uncaughtException', stop);
+process.on('unhandledRejection', stop);
+main(process.argv[2]).then((code) => process.exit(code), stop);

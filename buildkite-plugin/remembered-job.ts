@@ -27,6 +27,7 @@ export async function rememberJob(env: Env, job: RunningJob): Promise<void> {
   await file.writeFile(JSON.stringify({ ...job, configuration: configurationId(env) }));
 }
 
+/** Removes what `rememberJob` kept. */
 export async function forgetJob(env: Env): Promise<void> {
   await rm(rememberedPath(env), { force: true });
 }

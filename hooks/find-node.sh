@@ -11,8 +11,10 @@ is_fit() {
 
 exec_bundle() {
   local bundle="$root/buildkite-plugin/dist/main.mjs" node
-  # Node's fetch heeds HTTPS_PROXY and NO_PROXY only when told to.
+  # Node heeds HTTPS_PROXY and NO_PROXY only when told to.
   export NODE_USE_ENV_PROXY=1
+  # With these Node and a library print what they send, tokens and all.
+  unset NODE_DEBUG NODE_DEBUG_NATIVE GOOGLE_SDK_NODE_LOGGING
   for node in "${KEYLESS_SUBMIT_NODE:-}" node /usr/local/bin/node /opt/homebrew/bin/node; do
     if [ -n "$node" ] && command -v "$node" >/dev/null 2>&1 && is_fit "$node"; then
       exec "$node" "$bundle" "$1"
@@ -43,5 +45,11 @@ exec_in_container() {
     esac
   done < <(env -0)
   echo "~~~ :docker: No Node 22.12 or newer on this agent: running $image"
+  # A docker that cannot run would end with 125, which the agent takes for a fault of its own.
+  if ! docker image inspect "$image" >/dev/null 2>&1 && ! docker pull --quiet "$image"; then
+    echo "+++ :x: keyless-submit needs Node 22.12 or newer on this agent, and docker cannot get $image"
+    echo "  Install Node, or set KEYLESS_SUBMIT_IMAGE in the agent's environment to an image that can be had."
+    exit 2
+  fi
   exec docker run "${arguments[@]}" "$image" "$root/buildkite-plugin/dist/main.mjs" "$1"
 }

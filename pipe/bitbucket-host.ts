@@ -31,7 +31,7 @@ export function bitbucketHost({ env, settings, files, write }: BitbucketEnvironm
   const log = bitbucketLog(write, settings.get('debug') === true);
   const outputsFile = settings.get('outputs-file');
   const path = typeof outputsFile === 'string' ? outputsFile : DEFAULT_OUTPUTS_FILE;
-  const reportId = `${PROJECT.name}-${String(settings.get('job') ?? 'job')}-${context.buildNumber}${context.parallelIndex === undefined ? '' : `-${context.parallelIndex}`}`;
+  const reportId = `${PROJECT.name}-${String(settings.get('job') ?? 'job')}-${context.buildNumber}-${(env.BITBUCKET_STEP_UUID ?? 'step').replace(/[{}]/g, '').slice(0, 8)}`;
 
   return {
     context,
@@ -49,7 +49,8 @@ export function bitbucketHost({ env, settings, files, write }: BitbucketEnvironm
       const shared = stage === 'final' ? await shareVariables(outputs, wantedVariables(settings), env) : [];
       return [path, `${shellPath(path)} (for shells: . ${shellPath(path)})`, ...shared];
     },
-    earlierOutputs: async () => undefined,
+    // What a step writes is gone when it is run again.
+    previousOutputs: async () => undefined,
     // Bitbucket kills a stopped step at once, and nothing of the pipe runs afterwards.
     remember: async () => undefined,
     forget: async () => undefined,
@@ -98,11 +99,11 @@ export function bitbucketContext(env: Env): CiContext {
     build: env.BITBUCKET_PIPELINE_UUID ?? buildNumber,
     buildNumber,
     buildUrl: `https://bitbucket.org/${repository}/pipelines/results/${buildNumber}`,
-    // Whether a step keeps its UUID when it is run again is not documented, so the payload alone tells steps apart.
-    step: '',
+    // Two steps of a build may submit the very same thing. A step that is run again counts its runs, so it stays the same step.
+    step: env.BITBUCKET_STEP_UUID ?? '',
     attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1,
-    // Bitbucket starts a step again only when somebody asks for it.
-    retry: attempt > 1 ? 'manual' : 'none',
+    // A step's retry strategy cannot be told from a person's re-run; only failed steps are run again, so a success is kept.
+    retry: attempt > 1 ? 'automatic' : 'none',
     ...present('branch', env.BITBUCKET_BRANCH),
     ...present('tag', env.BITBUCKET_TAG),
     ...present('pullRequest', env.BITBUCKET_PR_ID),

@@ -1,7 +1,7 @@
 import { SubmitError } from './errors.ts';
 import type { Files } from './files.ts';
 import type { Host, Outputs } from './host.ts';
-import type { Job } from './jobs/job-kind.ts';
+import type { Job, JobKind } from './jobs/job-kind.ts';
 import { isObject, parseJson, textAt } from './json.ts';
 import { plainLine } from './remote-text.ts';
 import type { ServiceClient } from './service-client.ts';
@@ -22,6 +22,7 @@ const OUTPUTS_LIMIT_BYTES = 1024 * 1024;
  */
 export async function resolveAttachment(
   reference: string,
+  kind: JobKind,
   job: Job,
   client: ServiceClient,
   { host, files, signal }: AttachEnvironment,
@@ -33,8 +34,8 @@ export async function resolveAttachment(
     if (run === undefined) throw nothingThere(`No job carries the submission key ${value}`, host);
     return { ...run, origin: 'found' };
   }
-  if (scheme === 'step') return fromOutputs(await host.earlierOutputs(value), reference, job, host);
-  if (scheme === 'file') return fromOutputs(await readOutputs(value, files, host), reference, job, host);
+  if (scheme === 'step') return fromOutputs(await host.earlierOutputs?.(value), reference, kind, job, host);
+  if (scheme === 'file') return fromOutputs(await readOutputs(value, files, host), reference, kind, job, host);
   return { id: job.readReference(reference) ?? reference, attempt: 1, origin: 'found' };
 }
 
@@ -51,10 +52,13 @@ async function readOutputs(path: string, files: Files, host: Host): Promise<Outp
   }
 }
 
-function fromOutputs(outputs: Outputs | undefined, reference: string, job: Job, host: Host): Submitted {
-  const id = outputs?.id === undefined ? undefined : job.readReference(outputs.id);
+function fromOutputs(outputs: Outputs | undefined, reference: string, kind: JobKind, job: Job, host: Host): Submitted {
+  const id = outputs?.id === undefined || outputs.kind !== kind.id ? undefined : job.readReference(outputs.id);
   if (id === undefined) {
-    throw nothingThere(`${plainLine(reference, 200)} holds no submission of this kind that could be attached to`, host);
+    throw nothingThere(
+      `${plainLine(reference, 200)} holds no submission of ${kind.id} that could be attached to`,
+      host,
+    );
   }
   return { id, attempt: Number(outputs?.attempt ?? 1), origin: 'found' };
 }

@@ -70,7 +70,7 @@ export async function bindRun(environment: BindEnvironment): Promise<BoundRun> {
     timeoutSeconds: values?.timeout ?? 0,
     faults,
   });
-  if (values?.attach !== undefined && job !== undefined && !isAttachable(values.attach, job)) {
+  if (values?.attach !== undefined && job !== undefined && !isAttachable(values.attach, job, host)) {
     faults.add('attach', `expected ${shared.attach.expected}; got ${JSON.stringify(values.attach)}`);
   }
   if (faults.messages.length > 0 || values === undefined || job === undefined) throw invalid(faults, environment);
@@ -78,8 +78,9 @@ export async function bindRun(environment: BindEnvironment): Promise<BoundRun> {
   return { kind, job, values, waitSeconds };
 }
 
-function isAttachable(reference: string, job: Job): boolean {
-  if (/^(?:step|file):./.test(reference)) return true;
+function isAttachable(reference: string, job: Job, host: Host): boolean {
+  if (/^step:./.test(reference)) return host.earlierOutputs !== undefined;
+  if (/^file:./.test(reference)) return true;
   if (/^key:/.test(reference)) return /^key:[0-9a-f]{64}$/.test(reference) && job.find !== undefined;
   return job.readReference(reference) !== undefined;
 }
@@ -108,11 +109,16 @@ function withPlaceholders(
 ): ReadonlyMap<string, Json> {
   return new Map(
     [...given].map(([name, value]) =>
-      name in settings && settings[name]?.form !== 'document'
+      // A spec's own placeholders are filled where file and line are known, but a path to it is a setting like others.
+      name in settings && (settings[name]?.form !== 'document' || isPath(value))
         ? [name, fillEverywhere(value, placeholders, (problem) => faults.add(name, problem))]
         : [name, value],
     ),
   );
+}
+
+function isPath(value: Json): boolean {
+  return typeof value === 'string' && !value.trimStart().startsWith('{');
 }
 
 async function boundSpec(

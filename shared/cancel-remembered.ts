@@ -2,6 +2,7 @@ import { bindRun } from './bind-run.ts';
 import { SubmitError } from './errors.ts';
 import type { RunningJob } from './host.ts';
 import type { Json } from './json.ts';
+import { withRedaction } from './redaction.ts';
 import type { RunEnvironment } from './run.ts';
 import { createServiceClient } from './service-client.ts';
 
@@ -13,7 +14,8 @@ const BUDGET_MS = 4_000;
  * Settings are those of the step, but that the job is attached to.
  */
 export async function cancelRemembered({ kind, id }: RunningJob, environment: RunEnvironment): Promise<void> {
-  const { host, http, clock, reach } = environment;
+  const { http, clock } = environment;
+  const host = withRedaction(environment.host);
   const { log } = host;
   log.section('Cancel the job that the step left running');
   const settings = new Map<string, Json>([...host.settings, ['attach', id]]);
@@ -25,8 +27,8 @@ export async function cancelRemembered({ kind, id }: RunningJob, environment: Ru
       log.info(`${id} goes on (${host.spell('on-cancel')}: detach)`);
       return;
     }
-    const exchange = { http, clock, log, reach, subjectTokens: host.subjectTokens, conceal: host.conceal };
-    const client = createServiceClient(http, await job.credential(exchange), job.explain);
+    const exchange = { http, clock, log, subjectTokens: host.subjectTokens, conceal: host.conceal };
+    const client = createServiceClient(http, job.credential(exchange), job.explain);
     const result = await client.attempt(job.cancelCall(id), signal);
     if (result.kind === 'answer' && result.status < 300) log.success(`The cancellation of ${id} was accepted`);
     else log.warning(`${id} may still be running; cancel it by hand: ${job.cancelCommand(id)}`);

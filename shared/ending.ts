@@ -1,6 +1,7 @@
 import type { BoundRun } from './bind-run.ts';
 import { type Clock, formatDuration } from './clock.ts';
 import { EXIT, exitCodeOf, SubmitError } from './errors.ts';
+import type { Grace } from './grace.ts';
 import type { Host, Outputs } from './host.ts';
 import { isTransient } from './http.ts';
 import type { Conclusion, FailureCause, RunStatus } from './jobs/job-kind.ts';
@@ -8,7 +9,7 @@ import type { Narration } from './narration.ts';
 import { plainLine } from './remote-text.ts';
 import type { Report, ReportFact } from './report.ts';
 import type { ServiceClient } from './service-client.ts';
-import { CANCEL_GRACE_MS, type Submitted } from './submit.ts';
+import type { Submitted } from './submit.ts';
 import type { WatchEnd } from './watch.ts';
 
 export interface EndingEnvironment {
@@ -17,15 +18,18 @@ export interface EndingEnvironment {
   readonly client: ServiceClient;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  readonly grace: Grace;
   readonly narration: Narration;
   readonly submitted: Submitted;
   /** When the wait began, in ms. */
   readonly startedAt: number;
 }
 
-/** How long the last report and outputs may hold up the end of the step, and of one that was cancelled. */
+/** How long the last report and outputs may hold up the end of a step that was not cancelled. */
 const SETTLE_MS = 15_000;
-const SETTLE_CANCELLED_MS = 3_000;
+/** How long a cancellation may take, and the pause before it is tried a second time. */
+const CANCEL_MS = 20_000;
+const CANCEL_PAUSE_MS = 1_000;
 
 /** Whose problem a failure is, for people. */
 const CAUSES: Readonly<Record<FailureCause, string>> = {
@@ -97,7 +101,7 @@ async function concludeOver(status: RunStatus, environment: EndingEnvironment): 
       ...conclusion.notes.flatMap((note) => [`${note.title}:`, ...note.lines]),
     ],
   };
-  await narration.ended(outputs, report, SETTLE_MS);
+  await narration.ended(outputs, report, { forget: true, limit: AbortSignal.timeout(SETTLE_MS) });
   if (status.phase === 'succeeded') return EXIT.done;
   return status.phase === 'cancelled' ? EXIT.cancelledElsewhere : EXIT.jobFailed;
 }
@@ -122,16 +126,17 @@ function outputFacts(outputs: Outputs): readonly ReportFact[] {
 }
 
 async function concludeAborted(status: RunStatus | undefined, environment: EndingEnvironment): Promise<number> {
-  const { bound, host, narration, signal, submitted } = environment;
+  const { bound, host, grace, narration, signal, submitted } = environment;
   const { log } = host;
   log.section(`The step was cancelled (${String(signal.reason)})`);
   const detach = bound.values['on-cancel'] === 'detach';
-  const summary = detach
-    ? `The step was cancelled; ${submitted.id} goes on (${host.spell('on-cancel')}: detach)`
-    : `The step was cancelled; ${await cancelRun(environment)}`;
+  const cancelled = detach ? undefined : await cancelRun(environment, grace.cancel);
+  const what = cancelled?.sentence ?? `${submitted.id} goes on (${host.spell('on-cancel')}: detach)`;
+  const summary = `The step was cancelled; ${what}`;
   log.warning(summary);
   if (detach) for (const line of narration.followUp) log.info(line);
-  await tellUnfinished(summary, status, environment);
+  // What could not be cancelled is left for the second chance.
+  await tellUnfinished(summary, status, environment, { forget: cancelled?.done ?? true, limit: grace.settle });
   return exitCodeOf(signal);
 }
 
@@ -139,22 +144,22 @@ async function concludeDeadline(status: RunStatus | undefined, environment: Endi
   const { bound, host, narration, submitted } = environment;
   const cancel = bound.values['on-cancel'] === 'cancel';
   const outcome = cancel
-    ? await cancelRun(environment)
+    ? (await cancelRun(environment, AbortSignal.timeout(CANCEL_MS))).sentence
     : `${submitted.id} goes on (${host.spell('on-cancel')}: detach)`;
   const happened = `The job is not over after ${formatDuration(bound.waitSeconds * 1000)}; ${outcome}`;
-  await tellUnfinished(happened, status, environment);
+  await tellUnfinished(happened, status, environment, { forget: true, limit: AbortSignal.timeout(SETTLE_MS) });
   return new SubmitError('wait-deadline', {
     happened,
     presented: [`state ${plainLine(status?.word ?? 'unknown', 80)}`],
-    expected: [`an end within ${host.spell('timeout')}`],
-    remedy: cancel ? [`Raise ${host.spell('timeout')} if the job needs longer.`] : narration.followUp,
+    expected: ['an end within «timeout»'],
+    remedy: cancel ? ['Raise «timeout» if the job needs longer.'] : narration.followUp,
   });
 }
 
 async function concludeCredential(status: RunStatus | undefined, environment: EndingEnvironment): Promise<SubmitError> {
   const { narration, submitted } = environment;
   const happened = `This step's credential is about to end and the CI gives no second token; ${submitted.id} goes on`;
-  await tellUnfinished(happened, status, environment);
+  await tellUnfinished(happened, status, environment, { forget: true, limit: AbortSignal.timeout(SETTLE_MS) });
   return new SubmitError('wait-credential-ended', {
     happened,
     presented: [`state ${plainLine(status?.word ?? 'unknown', 80)}`],
@@ -163,34 +168,42 @@ async function concludeCredential(status: RunStatus | undefined, environment: En
   });
 }
 
-/** Cancels with one request, and one more if the first was lost and time is left. Says in a sentence what came of it. */
-async function cancelRun({ bound, client, host, submitted }: EndingEnvironment): Promise<string> {
+/** Cancels with one request, and one more if the first failed and time is left. */
+async function cancelRun(
+  { bound, client, clock, host, submitted }: EndingEnvironment,
+  limit: AbortSignal,
+): Promise<{ readonly done: boolean; readonly sentence: string }> {
   const { job } = bound;
-  const limit = AbortSignal.timeout(CANCEL_GRACE_MS);
+  const call = job.cancelCall(submitted.id);
   try {
     for (let round = 1; round <= 2; round += 1) {
-      const result = await client.attempt(job.cancelCall(submitted.id), limit);
-      if (result.kind === 'answer' && result.status < 300) return `the cancellation of ${submitted.id} was accepted`;
-      if (result.kind === 'answer' && !isTransient(result.status)) {
-        return `${submitted.id} was not cancelled: ${job.explain(job.cancelCall(submitted.id), result).message}`;
+      const result = await client.attempt(call, limit);
+      if (result.kind === 'answer' && result.status >= 200 && result.status < 300) {
+        return { done: true, sentence: `the cancellation of ${submitted.id} was accepted` };
       }
+      if (result.kind === 'answer' && !isTransient(result.status)) {
+        return { done: true, sentence: `${submitted.id} was not cancelled: ${job.explain(call, result).message}` };
+      }
+      if (round === 1) await clock.sleep(CANCEL_PAUSE_MS, limit);
     }
   } catch (error) {
     host.log.debug(`cancelling: ${error instanceof Error ? plainLine(error.message, 200) : 'failed'}`);
   }
-  return `${submitted.id} could not be cancelled in time; cancel it by hand: ${job.cancelCommand(submitted.id)}`;
+  const byHand = `${submitted.id} could not be cancelled in time; cancel it by hand: ${job.cancelCommand(submitted.id)}`;
+  return { done: false, sentence: byHand };
 }
 
 async function tellUnfinished(
   summary: string,
   status: RunStatus | undefined,
-  environment: EndingEnvironment,
+  { narration }: EndingEnvironment,
+  last: { readonly forget: boolean; readonly limit: AbortSignal },
 ): Promise<void> {
-  const { narration, signal } = environment;
   const url = status?.url ?? narration.baseOutputs.url;
   const outputs = {
     ...narration.baseOutputs,
     result: 'unfinished',
+    ...(url === undefined ? {} : { url }),
     ...(status === undefined ? {} : { state: status.word }),
   };
   const report = {
@@ -199,5 +212,5 @@ async function tellUnfinished(
     ...(url === undefined ? {} : { url }),
     facts: narration.baseFacts,
   } as const;
-  await narration.ended(outputs, report, signal.aborted ? SETTLE_CANCELLED_MS : SETTLE_MS);
+  await narration.ended(outputs, report, last);
 }

@@ -169,10 +169,6 @@ export const ERROR_CATALOGUE = {
     meaning:
       'The CI gives a step one token only, and the credential got with it has run out. The job goes on; wait for it in a later step with `attach`.',
   },
-  'cancelled-elsewhere': {
-    exit: EXIT.cancelledElsewhere,
-    meaning: 'Somebody cancelled the remote job in the service.',
-  },
 } as const satisfies Record<string, CatalogueEntry>;
 
 export type ErrorCode = keyof typeof ERROR_CATALOGUE;

@@ -1,7 +1,7 @@
 import type { SubmitError } from './errors.ts';
 import type { Host, Log } from './host.ts';
 import { documentationUrl } from './project.ts';
-import { plainText } from './remote-text.ts';
+import { plainLine, plainText } from './remote-text.ts';
 
 /** Prints an error whole: what happened, what was shown and wanted, the service's words, what to do. */
 export function explainToUser(error: SubmitError, { log, spell }: Pick<Host, 'log' | 'spell'>): void {
@@ -23,5 +23,5 @@ export function explainToUser(error: SubmitError, { log, spell }: Pick<Host, 'lo
 function printList(log: Log, title: string, lines: readonly string[]): void {
   if (lines.length === 0) return;
   log.info(`${title}:`);
-  for (const line of lines) log.info(`  ${line}`);
+  for (const line of lines) log.info(`  ${plainLine(line, 2_000)}`);
 }

@@ -14,7 +14,7 @@ export interface SubjectTokenSource {
   getSubjectToken(request: SubjectTokenRequest): Promise<Secret>;
   /** Whether `audience` is the one that this CI uses when none is asked for: only the service can say whether it is trusted. */
   isDefaultAudience(audience: string): boolean;
-  /** What to write into the pipeline so that the token gets one of `audiences`. */
+  /** What to write into the pipeline so that the token is made for `audience`. */
   howToRequest(audience: string): readonly string[];
 }
 
@@ -63,8 +63,10 @@ export interface Host {
    * warns and goes on. Returns where they can be found, for people.
    */
   publish(outputs: Outputs, stage: 'interim' | 'final'): Promise<readonly string[]>;
-  /** The outputs that an earlier step of this build published under `reference`. */
-  earlierOutputs(reference: string): Promise<Outputs | undefined>;
+  /** The outputs that a step of this build published, by the step's key. Only where the CI keeps them. */
+  readonly earlierOutputs?: (step: string) => Promise<Outputs | undefined>;
+  /** The outputs that an earlier run of this very step published, where the CI keeps them. */
+  previousOutputs(): Promise<Outputs | undefined>;
   /** Keeps what is running until `forget`, for the second chance to cancel. */
   remember(job: RunningJob): Promise<void>;
   forget(): Promise<void>;

@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts';
 import { SubmitError } from './errors.ts';
 import { type Json, parseJson } from './json.ts';
+import { PROJECT } from './project.ts';
 import { plainLine } from './remote-text.ts';
 import type { Secret } from './secret.ts';
 
@@ -19,6 +20,8 @@ export type Attempt =
       readonly kind: 'answer';
       readonly status: number;
       readonly retryAfterMs?: number;
+      /** The service's own time, in ms since the epoch. */
+      readonly dateMs?: number;
       readonly contentType: string;
       readonly text: string;
     }
@@ -47,6 +50,7 @@ export interface HttpTimings {
 }
 
 export const HTTP_TIMINGS: HttpTimings = { attemptMs: 30_000, budgetMs: 120_000 };
+const USER_AGENT = `${PROJECT.name}/${PROJECT.version}`;
 const ANSWER_LIMIT = 16 * 1024 * 1024;
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 20_000;
@@ -56,16 +60,34 @@ export function isTransient(status: number): boolean {
   return status === 408 || status === 429 || status >= 500;
 }
 
-/** An HTTP client over the given `fetch`. Redirects are never followed, since a credential would go with them. */
-export function createHttp(fetch: typeof globalThis.fetch, clock: Clock, timings: HttpTimings): Http {
+/** One request over the wire, as `fetch` would make it. Redirects are not followed. */
+export type Transport = (url: string, request: TransportRequest) => Promise<TransportResponse>;
+
+export interface TransportRequest {
+  readonly method: string;
+  readonly headers?: Record<string, string>;
+  readonly body?: string;
+  readonly redirect: 'manual';
+  readonly signal: AbortSignal;
+}
+
+export interface TransportResponse {
+  readonly status: number;
+  readonly headers: { get(name: string): string | null };
+  readonly body: AsyncIterable<Uint8Array> | null;
+}
+
+/** An HTTP client over the given transport. Redirects are never followed, since a credential would go with them. */
+export function createHttp(transport: Transport, clock: Clock, timings: HttpTimings): Http {
   const once = async (call: HttpCall, signal: AbortSignal): Promise<Attempt> => {
     requireTrustworthy(call.url);
     const timeout = AbortSignal.timeout(timings.attemptMs);
     try {
-      const response = await fetch(call.url, {
+      const response = await transport(call.url, {
         method: call.method,
         headers: {
           accept: 'application/json',
+          'user-agent': USER_AGENT,
           ...call.headers,
           ...(call.bearer === undefined ? {} : { authorization: `Bearer ${call.bearer.reveal()}` }),
         },
@@ -75,12 +97,14 @@ export function createHttp(fetch: typeof globalThis.fetch, clock: Clock, timings
       });
       const text = await readLimited(response);
       const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), clock.now());
+      const dateMs = Date.parse(response.headers.get('date') ?? '');
       return {
         kind: 'answer',
         status: response.status,
         contentType: response.headers.get('content-type') ?? '',
         text,
         ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+        ...(Number.isNaN(dateMs) ? {} : { dateMs }),
       };
     } catch (error) {
       signal.throwIfAborted();
@@ -104,9 +128,12 @@ export function createHttp(fetch: typeof globalThis.fetch, clock: Clock, timings
 
   const warm = (url: string): void => {
     const { origin } = new URL(url);
-    fetch(origin, { method: 'HEAD', redirect: 'manual', signal: AbortSignal.timeout(timings.attemptMs) }).catch(() => {
-      // Only a head start: the request that follows reports what is wrong.
-    });
+    const signal = AbortSignal.timeout(timings.attemptMs);
+    transport(origin, { method: 'HEAD', redirect: 'manual', signal })
+      .then(readLimited)
+      .catch(() => {
+        // Only a head start: the request that follows reports what is wrong.
+      });
   };
 
   return { once, persist, warm };
@@ -136,6 +163,7 @@ export function exhausted(url: string, last: Attempt, attempts: number): SubmitE
   });
 }
 
+/** What became of a request, in a few plain words. */
 export function describeAttempt(result: Attempt): string {
   if (result.kind === 'lost') return result.reason;
   const words = plainLine(result.text.replace(/<[^>]*>/g, ' '), 160);
@@ -186,16 +214,17 @@ function requireTrustworthy(url: string): void {
   throw new TypeError(`refusing to send to ${protocol}//${hostname}: only https, or http on loopback`);
 }
 
+/** Whether a host name, as `URL` gives it, is this machine itself. */
 export function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(hostname);
 }
 
-async function readLimited(response: Response): Promise<string> {
+async function readLimited(response: TransportResponse): Promise<string> {
   if (response.body === null) return '';
   const decoder = new TextDecoder();
   let text = '';
   let size = 0;
-  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+  for await (const chunk of response.body) {
     size += chunk.byteLength;
     if (size > ANSWER_LIMIT) throw new Error(`an answer of more than ${ANSWER_LIMIT / 1024 / 1024} MiB`);
     text += decoder.decode(chunk, { stream: true });

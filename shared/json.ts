@@ -40,10 +40,12 @@ function sorted(value: Json): Json {
   );
 }
 
+/** Whether a value is a JSON array. */
 export function isArray(value: unknown): value is readonly Json[] {
   return Array.isArray(value);
 }
 
+/** Whether a value is a JSON object. */
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -68,6 +70,7 @@ export function numberAt(value: Json | undefined, key: string): number | undefin
   return Number.isFinite(number) ? number : undefined;
 }
 
+/** The list at `key`, or an empty one. */
 export function listAt(value: Json | undefined, key: string): readonly Json[] {
   const member = isObject(value) ? value[key] : undefined;
   return isArray(member) ? member : [];

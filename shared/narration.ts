@@ -17,14 +17,19 @@ export interface Narration {
   phase(status: RunStatus): void;
   /** Rethrows an error that ended the watch, with what became of the job. */
   lost(error: unknown): Promise<never>;
-  /** Tells the report and hands out the outputs, then waits until everything was told, but no longer than `settleMs`. */
-  ended(outputs: Outputs, report: Omit<Report, 'title'>, settleMs: number): Promise<void>;
+  /** Tells the report and hands out the outputs, then waits until everything was told, but not beyond `limit`. */
+  ended(
+    outputs: Outputs,
+    report: Omit<Report, 'title'>,
+    last: { readonly forget: boolean; readonly limit: AbortSignal },
+  ): Promise<void>;
   readonly baseOutputs: Outputs;
   readonly baseFacts: readonly ReportFact[];
   /** Lines on how a later step waits for the job, and how it is cancelled by hand. */
   readonly followUp: readonly string[];
 }
 
+/** Binds the telling to one submitted job. */
 export function createNarration(
   { kind, job, values }: BoundRun,
   host: Host,
@@ -147,14 +152,14 @@ export function createNarration(
         remedy: [...remedy, `The job ${id} is not affected and goes on.`, ...followUp],
       });
     },
-    ended: async (outputs, final, settleMs) => {
-      await host.forget().catch(warn('Forgetting the job'));
+    ended: async (outputs, final, { forget, limit }) => {
+      if (forget) await host.forget().catch(warn('Forgetting the job'));
       tell('Publishing the outputs', async () => {
         for (const place of await host.publish(outputs, 'final')) log.info(`outputs: ${place}`);
       });
       tellReport({ ...final, title });
-      const limit = AbortSignal.timeout(settleMs);
-      await Promise.race([told, new Promise((resolve) => limit.addEventListener('abort', resolve))]);
+      const ended = new Promise((resolve) => limit.addEventListener('abort', resolve, { once: true }));
+      if (!limit.aborted) await Promise.race([told, ended]);
     },
   };
 }

@@ -51,14 +51,15 @@ export function runSettings(kinds: readonly string[]) {
         'Wait for a job that is already submitted instead of submitting one: its id or full name, `step:KEY` (Buildkite: the submission of the step with that key), `file:PATH` (an outputs file of an earlier step), or `key:HEX` (a submission key).',
       expected: "a job's id or name, step:KEY, file:PATH or key:HEX",
       example: 'file:.keyless-submit/outputs.json',
-      pattern: /^\S+$/,
+      pattern: /^(?:file:.+|\S+)$/,
     }),
     'outputs-file': text({
       description:
         'Where to write the outputs in the checkout, as JSON; beside it, a file ending in `.env` has them for shells. On Bitbucket it is always written, by default to `.keyless-submit/outputs.json`.',
-      expected: 'a path in the checkout that ends in .json',
+      expected: 'a path that ends in .json and does not lead outside the checkout',
       example: 'build/outputs.json',
       pattern: /\.json$/,
+      accepts: (path) => !path.startsWith('/') && !path.split('/').includes('..'),
     }),
     'dry-run': withDefault(
       flag({
@@ -80,7 +81,8 @@ export function specSettings(body: string, example: string) {
       example,
     }),
     set: overrides({
-      description: 'Single fields of the spec to set, by path.',
+      description:
+        'Single fields of the spec to set, by path. A name with dots of its own stands in brackets: `conf["a.b"]`.',
       expected: 'values by path, such as {"tasks[0].task_key": "train"}',
       example: { 'path.to[0].field': 'value' },
     }),

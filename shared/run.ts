@@ -5,8 +5,11 @@ import { showDryRun } from './dry-run.ts';
 import { conclude } from './ending.ts';
 import { exitCodeOf, SubmitError } from './errors.ts';
 import { explainToUser } from './explain-to-user.ts';
+import { createGrace, type Grace } from './grace.ts';
+import type { Host } from './host.ts';
 import type { Http } from './http.ts';
 import { createNarration } from './narration.ts';
+import { withRedaction } from './redaction.ts';
 import { plainLine } from './remote-text.ts';
 import { createServiceClient } from './service-client.ts';
 import { submissionKey } from './submission-key.ts';
@@ -17,8 +20,6 @@ import { watch } from './watch.ts';
 export interface RunEnvironment extends BindEnvironment {
   readonly http: Http;
   readonly clock: Clock;
-  /** Where a public address is reached: itself, or a simulator on loopback. */
-  readonly reach: (url: string) => string;
   /** Aborts when the step is cancelled; the reason is the signal's name. */
   readonly signal: AbortSignal;
 }
@@ -27,7 +28,8 @@ export interface RunEnvironment extends BindEnvironment {
  * Runs one step from settings to exit code and tells its story on the way: bind, identity, submit, watch, outcome.
  * Rejects only for faults of its own.
  */
-export async function run(environment: RunEnvironment): Promise<number> {
+export async function run(given: RunEnvironment): Promise<number> {
+  const environment = { ...given, host: withRedaction(given.host) };
   const { host, signal } = environment;
   try {
     const bound = await bindRun(environment);
@@ -36,7 +38,7 @@ export async function run(environment: RunEnvironment): Promise<number> {
   } catch (error) {
     if (error instanceof SubmitError) {
       explainToUser(error, host);
-      return error.exitCode;
+      return signal.aborted ? exitCodeOf(signal) : error.exitCode;
     }
     if (!signal.aborted) throw error;
     host.log.warning('The step was cancelled before anything was submitted.');
@@ -47,7 +49,8 @@ export async function run(environment: RunEnvironment): Promise<number> {
 async function submitAndWait(bound: BoundRun, environment: RunEnvironment): Promise<number> {
   const { host, clock, signal } = environment;
   const { job, values } = bound;
-  const { credential, client, submitted, key } = await submit(bound, environment).catch((error: unknown) =>
+  const grace = createGrace(signal);
+  const { credential, client, submitted, key } = await submit(bound, environment, grace).catch((error: unknown) =>
     reportFailure(error, bound, environment),
   );
   const startedAt = clock.now();
@@ -60,33 +63,49 @@ async function submitAndWait(bound: BoundRun, environment: RunEnvironment): Prom
   const { log } = host;
   const watching = { client, credential, clock, log, signal, deadline, onPhase: narration.phase };
   const ending = await watch(job, submitted.id, watching).catch(narration.lost);
-  return conclude(ending, { bound, host, client, clock, signal, narration, submitted, startedAt });
+  return conclude(ending, { bound, host, client, clock, signal, grace, narration, submitted, startedAt });
 }
 
-async function submit(bound: BoundRun, environment: RunEnvironment) {
-  const { host, http, clock, signal, reach } = environment;
+async function submit(bound: BoundRun, environment: RunEnvironment, grace: Grace) {
+  const { host, http, clock, signal } = environment;
   const { job, values } = bound;
   const { log, context } = host;
 
   log.section(`Identity: ${job.identity}`);
+  const exchange = { http, clock, log, subjectTokens: host.subjectTokens, conceal: host.conceal };
+  const credential = job.credential(exchange);
+  const obtaining = credential.get(signal);
   // The connection to the service is made while the token is exchanged.
   http.warm(job.origin);
-  const exchange = { http, clock, log, reach, subjectTokens: host.subjectTokens, conceal: host.conceal };
-  const credential = await job.credential(exchange);
-  await credential.get(signal);
+  await obtaining;
   const client = createServiceClient(http, credential, job.explain);
 
   log.section(`${job.payload === undefined ? 'Attach' : 'Submit'}: ${job.title}`);
   if (job.payload === undefined) {
-    const submitted = await resolveAttachment(values.attach ?? '', job, client, environment);
+    const submitted = await resolveAttachment(values.attach ?? '', bound.kind, job, client, environment);
     return { credential, client, submitted, key: undefined };
   }
   const key = submissionKey(context, bound.kind.id, job.payload);
-  const submitted = await submitOnce(job, job.payload, key, { client, clock, log, context, signal });
+  const submitted = await submitOnce(job, job.payload, key, {
+    client,
+    clock,
+    log,
+    context,
+    signal,
+    grace,
+    previousAttempt: (wanted) => previousAttempt(host, wanted),
+  });
   return { credential, client, submitted, key };
 }
 
-/** Shows in the report that nothing was submitted, and passes the error on. */
+/** The attempt that an earlier run of this step published, if it was at the same submission. */
+async function previousAttempt(host: Host, key: string): Promise<number | undefined> {
+  const outputs = await host.previousOutputs();
+  const attempt = Number(outputs?.attempt);
+  return outputs?.['submission-key'] === key && Number.isSafeInteger(attempt) && attempt > 0 ? attempt : undefined;
+}
+
+/** Shows in the report that the step ended before there was a job to wait for, and passes the error on. */
 async function reportFailure(
   error: unknown,
   { kind, job }: BoundRun,

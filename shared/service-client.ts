@@ -14,6 +14,7 @@ export interface ServiceClient {
   attempt(call: HttpCall, signal: AbortSignal): Promise<Attempt>;
 }
 
+/** Binds requests to a credential, and refusals to what they mean. */
 export function createServiceClient(
   http: Http,
   credential: CredentialSource,

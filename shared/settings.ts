@@ -50,15 +50,23 @@ export function withDefault<T>(setting: Setting<T | undefined>, value: Json): Se
   return { ...setting, schema: inner.prefault(value as never), required: false, default: value };
 }
 
-export function text(described: Described & { readonly pattern?: RegExp }): Setting<string | undefined> {
-  const string = z.string().min(1);
+/** Text, as it is. */
+export function text(
+  described: Described & { readonly pattern?: RegExp; readonly accepts?: (value: string) => boolean },
+): Setting<string | undefined> {
+  const string = z
+    .string()
+    .min(1)
+    .refine(described.accepts ?? (() => true));
   return optional('text', described.pattern === undefined ? string : string.regex(described.pattern), described);
 }
 
+/** One of a few words. */
 export function choice<const T extends string>(values: readonly T[], described: Described): Setting<T | undefined> {
   return optional('text', z.enum(values), described);
 }
 
+/** True or false. */
 export function flag(described: Omit<Described, 'expected' | 'example'>): Setting<boolean | undefined> {
   const schema = z.literal([true, false, 'true', 'false']).transform((value) => value === true || value === 'true');
   return optional('flag', schema, { ...described, expected: 'true or false', example: true });
@@ -84,21 +92,25 @@ export function parseDuration(text: string): number | undefined {
 }
 
 /** The value is the number of seconds. */
-export function duration(described: Omit<Described, 'expected'>): Setting<number | undefined> {
+export function duration(
+  described: Omit<Described, 'expected'> & { readonly atMost?: string },
+): Setting<number | undefined> {
+  const limit = parseDuration(described.atMost ?? '') ?? Number.POSITIVE_INFINITY;
   const schema = z
     .string()
     .regex(DURATION)
     .transform((value, context) => {
       const seconds = parseDuration(value);
-      if (seconds === undefined) context.addIssue('not a duration');
+      if (seconds === undefined || seconds > limit) context.addIssue('not such a duration');
       return seconds ?? 0;
     });
   return optional('text', schema, {
     ...described,
-    expected: 'a duration in days, hours, minutes and seconds, such as 90m, 6h or 1d12h',
+    expected: `a duration in days, hours, minutes and seconds, such as 90m, 6h or 1d12h${described.atMost === undefined ? '' : `, at most ${described.atMost}`}`,
   });
 }
 
+/** Texts in order. */
 export function list(described: Described & { readonly pattern?: RegExp }): Setting<readonly string[] | undefined> {
   const item = described.pattern === undefined ? z.string().min(1) : z.string().regex(described.pattern);
   return optional('list', z.array(item), described);

@@ -51,7 +51,10 @@ export async function parseSpec(
   };
   try {
     const document = parseDocument(text, { intAsBigInt: true, lineCounter: lines, merge: true, prettyErrors: false });
-    for (const error of [...document.errors, ...document.warnings]) faults.add(place(error.pos[0]), error.message);
+    const problems = [...document.errors, ...document.warnings];
+    // The parser reports its own overflow as a fault of the text, among others that follow from it.
+    if (problems.some(({ message }) => message.includes('call stack'))) throw new RangeError();
+    for (const { pos, message } of problems) faults.add(place(pos[0]), message);
     if (faults.messages.length > before) return undefined;
 
     visit(document, (key, node) => {
@@ -88,7 +91,21 @@ function asMapping(value: Json, faults: Faults, subject: string | { place: strin
   return undefined;
 }
 
-const PATH = /^[^.[\]]+(?:\[\d+\])*(?:\.[^.[\]]+(?:\[\d+\])*)*$/;
+// A name, an index in brackets, or a name with dots or brackets of its own as ["a.b"].
+const STEP = /(?:^|(?<=.)\.)([^.[\]"]+)|\[(\d+)\]|\["([^"]+)"\]/y;
+
+/** The steps of a path; undefined when it is not one. */
+function pathSteps(path: string): readonly (string | number)[] | undefined {
+  const steps: (string | number)[] = [];
+  STEP.lastIndex = 0;
+  while (STEP.lastIndex < path.length) {
+    const match = STEP.exec(path);
+    if (match === null) return undefined;
+    const [, name, index, quoted = ''] = match;
+    steps.push(index === undefined ? (name ?? quoted) : Number(index));
+  }
+  return typeof steps[0] === 'string' ? steps : undefined;
+}
 
 /**
  * Sets single fields of a spec by path, such as `jobSpec.workerPoolSpecs[0].replicaCount`. Missing objects on the way are made;
@@ -97,13 +114,14 @@ const PATH = /^[^.[\]]+(?:\[\d+\])*(?:\.[^.[\]]+(?:\[\d+\])*)*$/;
 export function applyOverrides(spec: JsonObject, given: Readonly<Record<string, Json>>, faults: Faults): JsonObject {
   let result: Json = spec;
   for (const [path, value] of Object.entries(given)) {
-    if (!PATH.test(path)) {
-      faults.add('set', `expected a path such as tasks[0].task_key; got ${plainLine(path, 80)}`);
+    const steps = pathSteps(path);
+    if (steps === undefined) {
+      faults.add(
+        'set',
+        `expected a path such as tasks[0].task_key or conf["name.with.dots"]; got ${plainLine(path, 80)}`,
+      );
       continue;
     }
-    const steps = [...path.matchAll(/\[(\d+)\]|[^.[\]]+/g)].map(([step, index]) =>
-      index === undefined ? step : Number(index),
-    );
     const updated = withValue(result, steps, value);
     if (updated === undefined)
       faults.add(

@@ -1,6 +1,7 @@
 import type { CiContext } from './ci-context.ts';
-import type { Clock } from './clock.ts';
+import { type Clock, formatDuration } from './clock.ts';
 import { SubmitError } from './errors.ts';
+import type { Grace } from './grace.ts';
 import type { Log } from './host.ts';
 import { type Attempt, answerJson, describeAttempt, exhausted, isTransient, retryDelay } from './http.ts';
 import { isOver, type Job, type RunStatus } from './jobs/job-kind.ts';
@@ -13,6 +14,8 @@ export interface Submitted {
   readonly attempt: number;
   /** Whether this step made the run, or found the one that an earlier run of the step had made. */
   readonly origin: 'created' | 'found';
+  /** When it was first sent, by the service's clock in ms, where its answer tells. */
+  readonly sentAt?: number;
 }
 
 export interface SubmissionEnvironment {
@@ -21,16 +24,18 @@ export interface SubmissionEnvironment {
   readonly log: Log;
   readonly context: CiContext;
   readonly signal: AbortSignal;
+  readonly grace: Grace;
+  /** The attempt that an earlier run of this step published last, where the CI keeps that. */
+  readonly previousAttempt: (key: string) => Promise<number | undefined>;
 }
 
-/** How long a submission may be tried, with all its repeats and look-ups. */
+/** How long one attempt may be sent again; look-ups in between take their own time. */
 const BUDGET_MS = 120_000;
-/** After a cancel, how long an answer on its way is waited for: its run must be cancelled too. */
-export const CANCEL_GRACE_MS = 4_000;
 /** A list may show a new run late, so an unanswered submission is looked for several times before it is sent again. */
 const LOOK_UP_DELAYS_MS = [1_000, 2_000, 4_000, 8_000];
-/** While an earlier run is ending, how often it is looked at. */
+/** While an earlier run is ending, how often and how long it is looked at. */
 const ENDING_POLL_MS = 2_000;
+const ENDING_LIMIT_MS = 600_000;
 
 /**
  * Submits exactly once. On the first run of the step it creates attempt 1. On a re-run it attaches to the run of the same key
@@ -43,31 +48,40 @@ export async function submitOnce(
   key: string,
   environment: SubmissionEnvironment,
 ): Promise<Submitted> {
-  const { context } = environment;
-  if (context.attempt <= 1) return createAttempt(job, payload, key, 1, environment);
+  if (environment.context.attempt <= 1) return createAttempt(job, payload, key, 1, environment);
   return job.recognisesRepeats
     ? resubmitUntilNew(job, payload, key, environment)
     : findOrCreate(job, payload, key, environment);
 }
 
-/** With tokens that the service remembers, submitting again is the look-up; there were at most as many attempts as runs of the step. */
+/**
+ * With tokens that the service remembers, submitting again is the look-up. It begins with the last attempt that is known of;
+ * there were at most as many as runs of the step.
+ */
 async function resubmitUntilNew(
   job: Job,
   payload: JsonObject,
   key: string,
   environment: SubmissionEnvironment,
 ): Promise<Submitted> {
-  for (let attempt = 1; attempt < environment.context.attempt; attempt += 1) {
-    const earlier = await createAttempt(job, payload, key, attempt, environment).catch((error: unknown) => {
+  const { client, context, previousAttempt, signal } = environment;
+  const first = (await previousAttempt(key)) ?? 1;
+  for (let attempt = first; attempt < context.attempt; attempt += 1) {
+    const candidate = await createAttempt(job, payload, key, attempt, environment).catch((error: unknown) => {
       // The service may refuse the token of a run that was deleted since; a refusal with another reason comes again below.
       if (error instanceof SubmitError && (error.code === 'request-rejected' || error.code === 'not-found'))
         return undefined;
       throw error;
     });
-    if (earlier !== undefined && (await keepsEarlier(job, earlier.id, environment)))
-      return { ...earlier, origin: 'found' };
+    if (candidate === undefined) continue;
+    const status = await job.status(client, candidate.id, signal);
+    // Nobody had used this token: the run is this step's own, however soon it ended.
+    const { sentAt } = candidate;
+    const isNew = sentAt !== undefined && status.startedAt !== undefined && status.startedAt >= sentAt;
+    if (isNew) return candidate;
+    if (await keepsEarlier(job, candidate.id, status, environment)) return { ...candidate, origin: 'found' };
   }
-  return createAttempt(job, payload, key, environment.context.attempt, environment);
+  return createAttempt(job, payload, key, Math.max(first, context.attempt), environment);
 }
 
 async function findOrCreate(
@@ -76,21 +90,22 @@ async function findOrCreate(
   key: string,
   environment: SubmissionEnvironment,
 ): Promise<Submitted> {
-  const earlier = (await job.find?.(environment.client, key, environment.signal))?.at(-1);
+  const { client, signal } = environment;
+  const earlier = (await job.find?.(client, key, signal))?.at(-1);
   if (earlier === undefined) return createAttempt(job, payload, key, 1, environment);
-  if (await keepsEarlier(job, earlier.id, environment)) return { ...earlier, origin: 'found' };
+  const status = await job.status(client, earlier.id, signal);
+  if (await keepsEarlier(job, earlier.id, status, environment)) return { ...earlier, origin: 'found' };
   return createAttempt(job, payload, key, earlier.attempt + 1, environment);
 }
 
-async function keepsEarlier(job: Job, id: string, environment: SubmissionEnvironment): Promise<boolean> {
-  const { client, clock, context, log, signal } = environment;
-  let status: RunStatus = await job.status(client, id, signal);
-  for (let told = false; status.ending === true && !isOver(status); told = true) {
-    if (!told) log.info(`The earlier run ${id} is ending (${status.word}); waiting to see how`);
-    await clock.sleep(ENDING_POLL_MS, signal);
-    signal.throwIfAborted();
-    status = await job.status(client, id, signal);
-  }
+async function keepsEarlier(
+  job: Job,
+  id: string,
+  seen: RunStatus,
+  environment: SubmissionEnvironment,
+): Promise<boolean> {
+  const { context, log } = environment;
+  const status = await settled(job, id, seen, environment);
   if (!isOver(status)) {
     log.info(`This step's submission is ${id}, which is ${status.phase}: attaching to it`);
     return true;
@@ -104,6 +119,32 @@ async function keepsEarlier(job: Job, id: string, environment: SubmissionEnviron
   return kept;
 }
 
+/** Waits until a run that is on its way to an end has one: it should neither be attached to nor be run beside. */
+async function settled(
+  job: Job,
+  id: string,
+  seen: RunStatus,
+  { client, clock, log, signal }: SubmissionEnvironment,
+): Promise<RunStatus> {
+  const startedAt = clock.now();
+  let status = seen;
+  if (status.ending === true && !isOver(status))
+    log.info(`The earlier run ${id} is ending (${status.word}); waiting to see how`);
+  while (status.ending === true && !isOver(status)) {
+    if (clock.now() - startedAt > ENDING_LIMIT_MS) {
+      throw new SubmitError('wait-deadline', {
+        happened: `The earlier run ${id} of this step has been ending for ${formatDuration(ENDING_LIMIT_MS)}; nothing was submitted beside it`,
+        presented: [`state ${status.word}`],
+        remedy: ['Start the step again when that run is over.', `To cancel it: ${job.cancelCommand(id)}`],
+      });
+    }
+    await clock.sleep(ENDING_POLL_MS, signal);
+    signal.throwIfAborted();
+    status = await job.status(client, id, signal);
+  }
+  return status;
+}
+
 /** Sends one attempt until it is known to exist, or known not to. */
 async function createAttempt(
   job: Job,
@@ -112,40 +153,54 @@ async function createAttempt(
   attempt: number,
   environment: SubmissionEnvironment,
 ): Promise<Submitted> {
-  const { client, clock, log, signal } = environment;
+  const { client, clock, grace, log, signal } = environment;
   const call = job.submissionCall(payload, { key, attempt, token: attemptToken(key, attempt) });
   const startedAt = clock.now();
-  let unknown = false;
-  let lastTry = false;
+  /** Why it is not known whether an earlier round made the run. */
+  let unknown: string | undefined;
+  signal.throwIfAborted();
   for (let round = 1; ; round += 1) {
-    const result = await client.attempt(call, delayedAbort(signal));
+    const lastTry = signal.aborted;
+    const result = await client
+      .attempt(call, lastTry ? grace.lastTry : grace.answer)
+      .catch((error: unknown): Attempt => {
+        if (signal.aborted) return { kind: 'lost', reason: 'the step was cancelled before an answer came', sent: true };
+        throw afterUnknown(error);
+      });
     if (result.kind === 'answer' && result.status >= 200 && result.status < 300) {
       const id = job.readSubmission(answerJson(result));
-      if (id !== undefined) return { id, attempt, origin: 'created' };
+      const sentAt = result.dateMs === undefined ? {} : { sentAt: result.dateMs - (clock.now() - startedAt) };
+      if (id !== undefined) return { id, attempt, origin: 'created', ...sentAt };
     } else if (result.kind === 'answer' && (!isTransient(result.status) || job.isCapacity(result))) {
-      throw job.explain(call, result);
+      throw afterUnknown(job.explain(call, result));
     }
-    const ambiguous = mayHaveCreated(result);
-    unknown ||= ambiguous;
-    if (ambiguous && !job.recognisesRepeats) {
-      log.warning(`The answer to the submission was lost (${describeAttempt(result)}); looking for the job by its key`);
-      const found = await lookUp(job, key, attempt, environment);
-      if (found !== undefined) return { id: found, attempt, origin: 'created' };
+    if (mayHaveCreated(result)) {
+      unknown = describeAttempt(result);
+      if (!job.recognisesRepeats) {
+        log.warning(`The answer to the submission was lost (${unknown}); looking for the job by its key`);
+        const found = await lookUp(job, key, attempt, environment).catch((error: unknown) => {
+          throw afterUnknown(error);
+        });
+        if (found !== undefined) return { id: found, attempt, origin: 'created' };
+      }
     }
     const wait = retryDelay(round, result);
     if (lastTry || (!signal.aborted && clock.now() - startedAt + wait > BUDGET_MS)) {
-      throw unknown ? submissionUnknown(job, key, result) : exhausted(call.url, result, round);
+      throw afterUnknown(exhausted(call.url, result, round));
     }
     if (!signal.aborted) {
       log.debug(`submission attempt ${round}: ${describeAttempt(result)}; again in ${wait} ms`);
       await clock.sleep(wait, signal);
     }
-    if (signal.aborted) {
-      if (!unknown) signal.throwIfAborted();
-      // What may exist must be cancelled with the step, and only an answer names it.
-      if (!job.recognisesRepeats) throw submissionUnknown(job, key, result);
-      lastTry = true;
-    }
+    // What may exist must be cancelled with the step, and only an answer names it: one more round, where it cannot make a second run.
+    if (signal.aborted && unknown === undefined) signal.throwIfAborted();
+    if (signal.aborted && !job.recognisesRepeats) throw submissionUnknown(job, key, unknown ?? '');
+  }
+
+  /** Once a round may have made the run, no later failure may hide that. */
+  function afterUnknown(error: unknown): unknown {
+    if (unknown === undefined) return error;
+    return submissionUnknown(job, key, error instanceof SubmitError ? `${unknown}; then ${error.message}` : unknown);
   }
 }
 
@@ -158,33 +213,22 @@ async function lookUp(
   job: Job,
   key: string,
   attempt: number,
-  { client, clock, signal }: SubmissionEnvironment,
+  { client, clock, grace, signal }: SubmissionEnvironment,
 ): Promise<string | undefined> {
   for (const delay of LOOK_UP_DELAYS_MS) {
     if (!signal.aborted) await clock.sleep(delay, signal);
-    const found = await job.find?.(client, key, delayedAbort(signal));
+    const last = signal.aborted;
+    const found = await job.find?.(client, key, grace.lastTry);
     const run = found?.find((candidate) => candidate.attempt === attempt);
     if (run !== undefined) return run.id;
-    if (signal.aborted) return undefined;
+    if (last) return undefined;
   }
   return undefined;
 }
 
-/** Aborts some time after `signal` does, so that a request on its way still gets its answer. */
-export function delayedAbort(signal: AbortSignal): AbortSignal {
-  const controller = new AbortController();
-  const arm = () => {
-    const timer = AbortSignal.timeout(CANCEL_GRACE_MS);
-    timer.addEventListener('abort', () => controller.abort(timer.reason), { once: true });
-  };
-  if (signal.aborted) arm();
-  else signal.addEventListener('abort', arm, { once: true });
-  return controller.signal;
-}
-
-function submissionUnknown(job: Job, key: string, last: Attempt): SubmitError {
+function submissionUnknown(job: Job, key: string, why: string): SubmitError {
   return new SubmitError('submission-unknown', {
-    happened: `It is unknown whether the job was submitted: ${describeAttempt(last)}`,
+    happened: `It is unknown whether the job was submitted: ${why}`,
     presented: [job.title, `submission key ${key}`],
     remedy: [
       'Start the step again: if the job exists, it is found by this key and attached to; if not, it is submitted.',

@@ -32,9 +32,25 @@ function properties(settings: Settings): Schema {
   return Object.fromEntries(Object.entries(settings).map(([name, setting]) => [name, settingSchema(setting)]));
 }
 
+/** All settings by name. Where kinds say different things of one, each is said with the kind that it is true of. */
+function describedByKind(): Settings {
+  const merged: Record<string, Setting> = { ...allSettings(JOB_KINDS), ...buildkiteSettings };
+  for (const [name, setting] of Object.entries(merged)) {
+    const owners = JOB_KINDS.filter(({ settings }) => settings[name] !== undefined);
+    const descriptions = new Set(owners.map(({ settings }) => settings[name]?.description));
+    if (descriptions.size < 2) continue;
+    const parts = [...descriptions].map((text) => {
+      const kinds = owners.filter(({ settings }) => settings[name]?.description === text).map(({ id }) => id);
+      return `${kinds.join(', ')}: ${text}`;
+    });
+    merged[name] = { ...setting, description: parts.join(' ') };
+  }
+  return merged;
+}
+
 /** plugin.yml: what the agent and the plugin directory read. https://buildkite.com/docs/pipelines/integrations/plugins/writing */
 export function pluginYaml(): string {
-  const settings = { ...allSettings(JOB_KINDS), ...buildkiteSettings };
+  const settings = describedByKind();
   const plugin = {
     name: PROJECT.name,
     description: PROJECT.description,

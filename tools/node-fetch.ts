@@ -1,2 +1,2 @@
-/** Stands for the package node-fetch in the bundles: gaxios loads it where Node's own fetch does the same, on the same connections. */
+/** Stands for the package node-fetch in the bundles, where gaxios would load it for requests of its own; it makes none here. */
 export default globalThis.fetch;

@@ -4,8 +4,9 @@ import { mkdir, open, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
+import { SubmitError } from '../errors.ts';
 import type { Files } from '../files.ts';
-import { isLoopback } from '../http.ts';
+import { isLoopback, type Transport } from '../http.ts';
 import { plainLine } from '../remote-text.ts';
 
 export const systemClock: Clock = {
@@ -74,6 +75,12 @@ function readProblem(path: string, error: unknown): string {
   return `${path} cannot be read (${code === '' ? 'unknown fault' : code})`;
 }
 
+/** Keeps libraries from printing what they send, which some variables would make them do. Called before they are loaded. */
+export function silenceLibraries(env: NodeJS.ProcessEnv): void {
+  delete env.GOOGLE_SDK_NODE_LOGGING;
+  delete env.NODE_DEBUG;
+}
+
 const CANCEL_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const;
 
 /** Aborts, with the signal's name as the reason, when the CI cancels the step. */
@@ -83,10 +90,28 @@ export function abortOnSignals(from: NodeJS.Process): AbortSignal {
   return controller.signal;
 }
 
+/**
+ * Requests by Node's own client, over connections that are kept. `fetch` would do, but loading it takes longer than all the
+ * rest of the start; so would an import of these modules, which reads all of their names.
+ */
+const nodeTransport: Transport = (address, { method, headers, body, signal }) =>
+  new Promise((resolve, reject) => {
+    const url = new URL(address);
+    const { request } = process.getBuiltinModule(url.protocol === 'https:' ? 'node:https' : 'node:http');
+    const outgoing = request(url, { method, headers: headers ?? {}, signal }, (incoming) => {
+      const get = (name: string) => {
+        const value = incoming.headers[name];
+        return value === undefined ? null : String(value);
+      };
+      resolve({ status: incoming.statusCode ?? 0, headers: { get }, body: incoming });
+    });
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });
+
 /** How public addresses are reached. */
 export interface Network {
-  readonly fetch: typeof globalThis.fetch;
-  readonly reach: (url: string) => string;
+  readonly transport: Transport;
   /** The simulators' address, when there are any. */
   readonly simulators?: string;
 }
@@ -94,20 +119,25 @@ export interface Network {
 /**
  * The network as it is, or with `KEYLESS_SUBMIT_SIMULATORS=http://127.0.0.1:PORT` one in which `https://HOST/PATH` is asked
  * as `http://127.0.0.1:PORT/HOST/PATH`. Only loopback is taken, so that no variable can send tokens away.
- * @throws Error for any other address.
+ * @throws SubmitError `invalid-settings` for any other address.
  */
 export function network(env: Readonly<Record<string, string | undefined>>): Network {
   const simulators = env.KEYLESS_SUBMIT_SIMULATORS;
-  if (simulators === undefined || simulators === '') return { fetch: globalThis.fetch, reach: (url) => url };
+  if (simulators === undefined || simulators === '') return { transport: nodeTransport };
   const base = URL.parse(simulators);
   if (base === null || base.protocol !== 'http:' || !isLoopback(base.hostname)) {
-    throw new Error('KEYLESS_SUBMIT_SIMULATORS must be an http:// address on loopback, such as http://127.0.0.1:8700');
+    throw new SubmitError('invalid-settings', {
+      happened: 'KEYLESS_SUBMIT_SIMULATORS is not an address of simulators; nothing was sent',
+      presented: [`KEYLESS_SUBMIT_SIMULATORS: ${plainLine(simulators, 80)}`],
+      expected: ['an http:// address on loopback, such as http://127.0.0.1:8700'],
+      remedy: ['Correct the variable, or remove it to use the real services.'],
+    });
   }
-  const reach = (url: string): string => {
-    const target = new URL(url);
-    return target.protocol === 'https:' ? `${base.origin}/${target.host}${target.pathname}${target.search}` : url;
+  const reach = (address: string): string => {
+    const target = new URL(address);
+    return target.protocol === 'https:' ? `${base.origin}/${target.host}${target.pathname}${target.search}` : address;
   };
-  return { reach, simulators: base.origin, fetch: (input, init) => globalThis.fetch(reach(String(input)), init) };
+  return { simulators: base.origin, transport: (address, request) => nodeTransport(reach(address), request) };
 }
 
 /** What may be shown of a fault of this program: libraries' messages can hold tokens, so anything that could be one is cut. */

@@ -72,7 +72,8 @@ export function cachedCredential({
       });
     },
     renew: () => {
-      cached = undefined;
+      // Without a subject token nothing could take its place, and a single refusal may be a passing one.
+      if (clock.now() < (subjectEndsAt() ?? Number.POSITIVE_INFINITY)) cached = undefined;
     },
     lastsUntil: () => {
       const endsAt = subjectEndsAt();

@@ -12,6 +12,8 @@ export interface DatabricksTrust {
   readonly host: string;
   /** `https://HOST`, or the loopback address in its place. */
   readonly origin: string;
+  /** The workspace's id, where the address names it: hosts that serve several workspaces go by it. */
+  readonly workspaceId: string | undefined;
   /** The service principal's application id; left out for account-wide policies. */
   readonly clientId: string | undefined;
   /** What the federation policy expects in `aud`. */
@@ -32,6 +34,12 @@ export function exchangeForm(trust: DatabricksTrust, subjectToken: string): URLS
   });
 }
 
+/** What tells a host that serves several workspaces which one is meant. */
+export function workspaceHeader({ workspaceId }: DatabricksTrust): Record<string, string> {
+  return workspaceId === undefined ? {} : { 'x-databricks-workspace-id': workspaceId };
+}
+
+/** Where the workspace exchanges tokens. */
 export function tokenEndpoint(trust: DatabricksTrust): string {
   return `${trust.origin}/oidc/v1/token`;
 }
@@ -49,6 +57,7 @@ export function databricksCredential(trust: DatabricksTrust, environment: Exchan
     const demand = { audiences: [trust.audience], acceptsDefault: true, lifetimeSeconds: LIFETIME_SECONDS } as const;
     const subject = await getSubjectToken(subjectTokens, demand, clock, signal);
     if (!subjectTokens.renewable) subjectEndsAt = subject.expiresAt;
+    await conceal([subject.token]);
     if (!shown) logToken(log, subject);
     const url = tokenEndpoint(trust);
     const startedAt = clock.now();
@@ -56,7 +65,7 @@ export function databricksCredential(trust: DatabricksTrust, environment: Exchan
       {
         method: 'POST',
         url,
-        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        headers: { 'content-type': 'application/x-www-form-urlencoded', ...workspaceHeader(trust) },
         body: exchangeForm(trust, subject.token.reveal()).toString(),
       },
       signal,
@@ -65,7 +74,7 @@ export function databricksCredential(trust: DatabricksTrust, environment: Exchan
     const accessToken = textAt(body, 'access_token');
     if (answer.status === 200 && accessToken !== undefined) {
       const token = new Secret(accessToken);
-      await conceal([subject.token, token]);
+      await conceal([token]);
       // The service derives the life from the token handed in; where it does not say, that token's own end is safe to assume.
       const seconds = numberAt(body, 'expires_in') ?? (subject.expiresAt - startedAt) / 1000;
       if (!shown)

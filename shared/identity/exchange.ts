@@ -11,6 +11,4 @@ export interface ExchangeEnvironment {
   readonly subjectTokens: SubjectTokenSource;
   /** Makes the CI hide tokens; called before a new one is used. */
   readonly conceal: (secrets: readonly Secret[]) => Promise<void>;
-  /** Where a service's public host is reached: itself, or a simulator on loopback. For libraries that make their own requests. */
-  readonly reach: (url: string) => string;
 }

@@ -1,8 +1,8 @@
 import { type ErrorCode, SubmitError } from '../errors.ts';
 import { type Answer, answerJson, unreadable } from '../http.ts';
-import { isObject, listAt, objectAt, textAt } from '../json.ts';
+import { listAt, objectAt, textAt } from '../json.ts';
 import { plainLine } from '../remote-text.ts';
-import { type GoogleTrust, providerAudience } from './google-trust.ts';
+import { type GoogleTrust, providerAudience, tokenUrl } from './google-trust.ts';
 import { describeToken, type SubjectToken } from './subject-token.ts';
 
 const GUIDE = 'docs/vertex-ai.md';
@@ -128,30 +128,19 @@ const STS_REJECTIONS: readonly Rejection[] = [
 ];
 
 /**
- * What a failure of the STS library means. Only its status and the documented members of its answer are read:
- * the error object itself carries the subject token.
+ * What a refusal of Google's security token service means.
+ * https://cloud.google.com/iam/docs/troubleshooting-workload-identity-federation
  */
 export function explainSts(
   trust: GoogleTrust,
   subject: SubjectToken,
-  failure: unknown,
+  answer: Answer,
   howToRequest: readonly string[],
 ): SubmitError {
-  const { status, error, description, reason } = readStsFailure(failure);
-  const host = `sts.${trust.universeDomain}`;
-  if (status === 429) {
-    return new SubmitError('rate-limited', {
-      happened: `${host} kept limiting the rate of token exchanges`,
-      words: description,
-      remedy: ['Start the step again in a minute.'],
-    });
-  }
-  if (status === undefined || status >= 500 || error === undefined) {
-    return new SubmitError('service-unavailable', {
-      happened: `${host} cannot be used: ${status === undefined ? reason : `it kept answering ${status}`}`,
-      remedy: ['Start the step again; nothing was submitted.'],
-    });
-  }
+  const body = answerJson(answer);
+  const error = textAt(body, 'error');
+  if (error === undefined) return unreadable(tokenUrl(trust), answer);
+  const description = textAt(body, 'error_description') ?? '';
   const words = `${error}: ${description}`;
   const rejection = STS_REJECTIONS.find(({ matches }) => matches.test(words));
   const presented = [...describeToken(subject), `provider ${trust.provider}`];
@@ -172,25 +161,6 @@ export function explainSts(
     remedy: rejection.remedy(trust, subject, howToRequest),
     link: GUIDE,
   });
-}
-
-function readStsFailure(failure: unknown): { status?: number; error?: string; description: string; reason: string } {
-  if (typeof failure !== 'object' || failure === null) return { description: '', reason: 'the exchange failed' };
-  const response: unknown = 'response' in failure ? failure.response : undefined;
-  const status: unknown =
-    typeof response === 'object' && response !== null && 'status' in response ? response.status : undefined;
-  const data: unknown =
-    typeof response === 'object' && response !== null && 'data' in response ? response.data : undefined;
-  const body = isObject(data) ? data : undefined;
-  const error = textAt(body, 'error');
-  // A failure without an answer is of the network; its message names host and port, not what was sent.
-  const code = 'code' in failure && typeof failure.code === 'string' ? ` (${failure.code})` : '';
-  return {
-    ...(typeof status === 'number' ? { status } : {}),
-    ...(error === undefined ? {} : { error }),
-    description: textAt(body, 'error_description') ?? '',
-    reason: code === '' ? 'the connection failed or no answer came in time' : `the connection failed${code}`,
-  };
 }
 
 /** What a refusal of generateAccessToken means. https://cloud.google.com/iam/docs/create-short-lived-credentials-direct */

@@ -1,6 +1,7 @@
 import type { HttpCall } from '../http.ts';
 import type { SubjectTokenDemand } from './subject-token.ts';
 
+/** The only scope that Vertex AI takes. */
 export const SCOPE = 'https://www.googleapis.com/auth/cloud-platform';
 
 /** What the user configured of Google's trust in the CI. */
@@ -16,10 +17,12 @@ export interface GoogleTrust {
   readonly demand: SubjectTokenDemand;
 }
 
+/** The provider's full resource name, as STS wants it. */
 export function providerAudience({ provider }: Pick<GoogleTrust, 'provider'>): string {
   return `//iam.googleapis.com/${provider}`;
 }
 
+/** Google's security token service in the universe. */
 export function tokenUrl({ universeDomain }: GoogleTrust): string {
   return `https://sts.${universeDomain}/v1/token`;
 }

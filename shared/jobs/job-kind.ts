@@ -23,12 +23,15 @@ export interface RunStatus {
   readonly detail?: string;
   readonly failure?: { readonly cause: FailureCause; readonly message: string };
   readonly url?: string;
+  /** When the service began with the run, in ms since the epoch, where it says. */
+  readonly startedAt?: number;
   /** The states of the run's tasks, where it has several. */
   readonly parts: readonly { readonly name: string; readonly phase: Phase; readonly word: string }[];
   /** The answer that this was read from, for the outputs. */
   readonly source: Json;
 }
 
+/** Whether a run has come to its end, whatever end. */
 export function isOver(status: RunStatus): boolean {
   return status.phase === 'succeeded' || status.phase === 'failed' || status.phase === 'cancelled';
 }
@@ -69,7 +72,7 @@ export interface Job {
   readonly serverTimeoutSeconds: number | undefined;
   /** The requests of the token exchange, with placeholders for tokens, for `dry-run`. */
   readonly exchangeCalls: readonly HttpCall[];
-  credential(environment: ExchangeEnvironment): Promise<CredentialSource>;
+  credential(environment: ExchangeEnvironment): CredentialSource;
   submissionCall(payload: JsonObject, mark: SubmissionMark): HttpCall;
   /** The run's id in the answer to a submission; undefined when the answer is not whole. */
   readSubmission(answer: Json | undefined): string | undefined;

@@ -21,7 +21,7 @@ interface Case {
 
 /** Bitbucket starts a step again only when somebody asks for it. */
 const RETRIES: readonly (readonly [Ci, Case['retry']])[] = [
-  ['bitbucket', 'manual'],
+  ['bitbucket', 'automatic'],
   ['buildkite', 'manual'],
   ['buildkite', 'automatic'],
 ];

@@ -88,7 +88,7 @@ export async function runStep(stage: Stage, step: Step): Promise<StepResult> {
   const tokensBefore = tokensOf(world);
   const chunks: string[] = [];
   const files = checkoutFiles(checkout);
-  const { fetch, reach } = network(env);
+  const { transport } = network(env);
   const { agent, commandLines, concealed } = agentOverHttp(`${world.url}/agent-edge.buildkite.com`, env);
   const write = (text: string) => void chunks.push(text);
 
@@ -103,9 +103,8 @@ export async function runStep(stage: Stage, step: Step): Promise<StepResult> {
     files,
     env,
     protectedVariables: step.ci === 'bitbucket' ? BITBUCKET_PROTECTED : BUILDKITE_PROTECTED,
-    http: createHttp(fetch, clock, { ...HTTP_TIMINGS, attemptMs: 5_000, ...step.timings }),
+    http: createHttp(transport, clock, { ...HTTP_TIMINGS, attemptMs: 5_000, ...step.timings }),
     clock,
-    reach,
     signal: step.signal ?? new AbortController().signal,
   });
 

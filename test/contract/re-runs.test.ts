@@ -10,7 +10,7 @@ const stages = stagePool();
 type Retry = NonNullable<Step['retry']>;
 
 const RETRIES: readonly (readonly [Ci, Retry])[] = [
-  ['bitbucket', 'manual'],
+  ['bitbucket', 'automatic'],
   ['buildkite', 'manual'],
   ['buildkite', 'automatic'],
 ];

@@ -1,9 +1,17 @@
-import { execFileSync } from 'node:child_process';
-import { cpSync, lstatSync, mkdirSync, mkdtempDisposableSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempDisposableSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { afterAll } from 'vitest';
-import { type BUNDLES, bundle } from '../../tools/bundle.ts';
+import { makePackagings, type Packagings } from '../../tools/packagings.ts';
 
 export const ROOT = resolve(import.meta.dirname, '../..');
 /** The Node that the project pins: fit for the plugin, whatever the machine has. */
@@ -11,11 +19,20 @@ export const NODE = join(ROOT, 'node_modules/node/bin/node');
 
 /** Files by path, below some folder. */
 export type FileTree = Readonly<Record<string, string>>;
+/** What to make at a path: a file's text or bytes, a file of so many zeros, or a link. */
+export type NewFile = string | Uint8Array | { readonly zeros: number } | { readonly linkTo: string };
+export type NewTree = Readonly<Record<string, NewFile>>;
 
-export function writeTree(folder: string, files: FileTree): void {
-  for (const [path, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), text);
+export function writeTree(folder: string, files: NewTree): void {
+  for (const [name, file] of Object.entries(files)) {
+    const path = join(folder, name);
+    mkdirSync(dirname(path), { recursive: true });
+    if (typeof file === 'string' || file instanceof Uint8Array) writeFileSync(path, file);
+    else if ('linkTo' in file) symlinkSync(file.linkTo, path);
+    else {
+      writeFileSync(path, '');
+      truncateSync(path, file.zeros);
+    }
   }
 }
 
@@ -28,31 +45,35 @@ export function readTree(root: string, folders: readonly string[]): FileTree {
   return Object.fromEntries(files.map((path) => [path, readFileSync(join(root, path), 'utf8')]));
 }
 
-/** Copies what a clone of the working tree would hold: no dependency, nothing that git ignores, no bundle of before. */
-export function cloneWorkingTree(target: string): void {
-  const list = execFileSync('git', ['-C', ROOT, 'ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
-    encoding: 'utf8',
-  });
-  for (const path of list.split('\0')) {
-    const isFile = lstatSync(join(ROOT, path), { throwIfNoEntry: false })?.isFile() === true;
-    if (isFile && !path.startsWith('buildkite-plugin/dist/')) cpSync(join(ROOT, path), join(target, path));
-  }
+let made: Promise<Packagings> | undefined;
+
+/** Both packagings of the present sources, made once for each test file. */
+export function packagings(): Promise<Packagings> {
+  made ??= makePackagings(temporaryFolder('packagings').path);
+  return made;
 }
 
-const bundles = new Map<string, Promise<string>>();
+const present = new Set<Disposable>();
 
-/** The folder of a bundle of the present sources, built once for each test file. */
-export function bundled(name: keyof typeof BUNDLES): Promise<string> {
-  const known = bundles.get(name);
-  if (known !== undefined) return known;
-  const folder = mkdtempDisposableSync(join(tmpdir(), `${name}-bundle-`));
-  afterThisFile.push(() => folder.remove());
-  const built = bundle(name, folder.path).then(() => folder.path);
-  bundles.set(name, built);
-  return built;
-}
-
-const afterThisFile: (() => void)[] = [];
+// What a test that failed left behind, and what a whole file shares.
 afterAll(() => {
-  for (const clean of afterThisFile) clean();
+  for (const folder of present) folder[Symbol.dispose]();
 });
+
+export interface TemporaryFolder extends Disposable {
+  readonly path: string;
+}
+
+/** A temporary folder with files in it; at the latest it is removed after the last test of the file. */
+export function temporaryFolder(name: string, files: NewTree = {}): TemporaryFolder {
+  const { path, remove } = mkdtempDisposableSync(join(tmpdir(), `${name}-`));
+  writeTree(path, files);
+  const folder: TemporaryFolder = {
+    path,
+    [Symbol.dispose]: () => {
+      if (present.delete(folder)) remove();
+    },
+  };
+  present.add(folder);
+  return folder;
+}

@@ -1,16 +1,18 @@
+import type { Json } from '../../shared/json.ts';
 import { DATABRICKS, GOOGLE, providerName } from '../simulators/tenant.ts';
-import { failingLife, hangingLife } from '../simulators/vertex-job-life.ts';
+import { failingLife } from '../simulators/vertex-job-life.ts';
 import type { World } from '../simulators/world.ts';
 import type { FileTree } from './folders.ts';
-import type { Ci, StepSettings } from './step.ts';
+import type { Ci } from './step.ts';
 
 /** One way to submit, as a step of the simulated company uses it. */
 export interface KindInUse {
   readonly id: string;
-  settings(ci: Ci): StepSettings;
+  settings(ci: Ci): Readonly<Record<string, Json>>;
   readonly checkout: FileTree;
-  /** Scripts the next job. */
+  /** The next job fails through its own code. */
   fail(world: World): void;
+  /** The next job runs from the beginning and for ever. */
   hang(world: World): void;
   /** How many jobs there are. */
   submitted(world: World): number;
@@ -47,7 +49,8 @@ const lifeOfRuns = {
       end: { kind: 'user-code-failure', error: 'ValueError: no data', trace: 'Traceback\n  in train' },
       logs: 'epoch 1\nepoch 2\n',
     }),
-  hang: (world: World) => world.databricks.nextLife({ end: { kind: 'hang' } }),
+  hang: (world: World) =>
+    world.databricks.nextLife({ phases: [{ state: 'RUNNING', span: { gets: 1 } }], end: { kind: 'hang' } }),
   submitted: (world: World) => world.databricks.runs().length,
   cancels: /\/jobs\/runs\/cancel$/,
 };
@@ -63,8 +66,11 @@ export const VERTEX: KindInUse = {
     spec: 'training/job.yaml',
   }),
   checkout: { 'training/job.yaml': JOB_YAML },
-  fail: (world) => world.google.nextLife(failingLife({ code: 3, message: 'The replica workerpool0-0 exited with a non-zero status of 1.' })),
-  hang: (world) => world.google.nextLife(hangingLife()),
+  fail: (world) =>
+    world.google.nextLife(
+      failingLife({ code: 3, message: 'The replica workerpool0-0 exited with a non-zero status of 1.' }),
+    ),
+  hang: (world) => world.google.nextLife([{ state: 'JOB_STATE_RUNNING' }]),
   submitted: (world) => world.google.jobs().length,
   cancels: /\/customJobs\/\d+:cancel$/,
 };
@@ -89,3 +95,20 @@ export const RUN_NOW: KindInUse = {
 };
 
 export const KINDS_IN_USE = [VERTEX, SUBMIT_RUN, RUN_NOW] as const;
+
+/** The one job that was submitted, as its service has it, with its page. */
+export function jobIn(world: World): { id: string; url: string } {
+  const [job] = world.google.jobs();
+  if (job !== undefined) {
+    const number = job.name.split('/').at(-1);
+    return {
+      id: job.name,
+      url: `https://console.cloud.google.com/agent-platform/locations/${GOOGLE.region}/training/${number}?project=${GOOGLE.project}`,
+    };
+  }
+  const [run] = world.databricks.runs();
+  return {
+    id: run?.runId ?? '',
+    url: `https://${DATABRICKS.host}/jobs/${run?.jobId}/runs/${run?.runId}?o=${DATABRICKS.workspaceId}`,
+  };
+}

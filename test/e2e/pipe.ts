@@ -1,14 +1,24 @@
-import { mkdirSync, mkdtempDisposableSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parse } from 'yaml';
 import { pipeVariable } from '../../pipe/bitbucket-settings.ts';
 import { type Json, stringifyJson } from '../../shared/json.ts';
 import { BITBUCKET, COMMIT } from '../simulators/tenant.ts';
-import { bundled, type FileTree, NODE, readTree, writeTree } from './folders.ts';
-import { type Ended, type Env, type Running, start } from './process.ts';
+import {
+  type FileTree,
+  type NewTree,
+  NODE,
+  packagings,
+  ROOT,
+  readTree,
+  temporaryFolder,
+  writeTree,
+} from './folders.ts';
+import { type Env, type Running, start } from './process.ts';
 
 /** The step's credential for other things of Bitbucket, which a pipe finds in its environment. */
-export const PIPELINES_JWT = 'eyJhbGciOiJSUzI1NiJ9.eyJwaXBlbGluZXMiOiJzZWNyZXQgb2YgdGhlIHN0ZXAifQ.c2lnbmF0dXJlLW9mLXRoZS1waXBlbGluZXM';
+export const PIPELINES_JWT =
+  'eyJhbGciOiJSUzI1NiJ9.eyJwaXBlbGluZXMiOiJzZWNyZXQgb2YgdGhlIHN0ZXAifQ.c2lnbmF0dXJlLW9mLXRoZS1waXBlbGluZXM';
 
 export interface PipeOptions {
   /** The address of the simulators, Code Insights among them. */
@@ -17,26 +27,20 @@ export interface PipeOptions {
   readonly token: string | undefined;
   /** The pipe's `variables`: a list arrives as NAME_COUNT and NAME_0, NAME_1, … */
   readonly variables: Readonly<Record<string, string | readonly string[]>>;
-  readonly checkout?: FileTree;
+  readonly checkout?: NewTree;
   /** More of the environment; undefined takes a variable away. */
   readonly env?: Env;
 }
 
 export interface PipeStep extends Disposable {
-  readonly checkout: string;
-  readonly variablesFile: string;
   run(): Running;
   /** What lies below `checkout/`, `home/` and `tmp/`, and `agent/variables.env`. */
   files(): FileTree;
 }
 
-export interface PipeEnded extends Ended {
-  readonly files: FileTree;
-}
-
 /** Prepares a step with the pipe's bundle, in the environment that Bitbucket gives to a pipe's container. */
 export async function pipeStep(options: PipeOptions): Promise<PipeStep> {
-  const temporary = mkdtempDisposableSync(join(tmpdir(), 'pipe-'));
+  const temporary = temporaryFolder('a step');
   const folder = temporary.path;
   const path = (name: string): string => {
     mkdirSync(join(folder, name), { recursive: true });
@@ -46,7 +50,7 @@ export async function pipeStep(options: PipeOptions): Promise<PipeStep> {
   const variablesFile = join(path('agent'), 'variables.env');
   writeTree(checkout, options.checkout ?? {});
   writeTree(folder, { 'agent/variables.env': '' });
-  const program = join(await bundled('pipe'), 'main.mjs');
+  const { pipe: program } = await packagings();
   const env = {
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     HOME: path('home'),
@@ -57,13 +61,12 @@ export async function pipeStep(options: PipeOptions): Promise<PipeStep> {
     ...stepEnvironment(checkout, variablesFile),
     BITBUCKET_STEP_OIDC_TOKEN: options.token,
     KEYLESS_SUBMIT_SIMULATORS: options.simulators,
+    ...defaults(),
     ...expanded(options.variables),
     ...options.env,
   };
   let running: Running | undefined;
   return {
-    checkout,
-    variablesFile,
     run: () => {
       running = start(NODE, [program], { cwd: checkout, env });
       return running;
@@ -71,15 +74,9 @@ export async function pipeStep(options: PipeOptions): Promise<PipeStep> {
     files: () => readTree(folder, ['checkout', 'home', 'tmp', 'agent']),
     [Symbol.dispose]: () => {
       running?.[Symbol.dispose]();
-      temporary.remove();
+      temporary[Symbol.dispose]();
     },
   };
-}
-
-export async function runPipe(options: PipeOptions): Promise<PipeEnded> {
-  using step = await pipeStep(options);
-  const ended = await step.run().ended;
-  return { ...ended, files: step.files() };
 }
 
 /** Settings as people write them into a pipe's `variables`: structures as JSON, lists as lists of text. */
@@ -126,11 +123,22 @@ function stepEnvironment(checkout: string, variablesFile: string): Env {
   };
 }
 
+/** Bitbucket sets the variables that have a default in pipe.yml, whether or not a step names them. */
+function defaults(): Env {
+  const { variables }: { variables: readonly { name: string; default?: string }[] } = parse(
+    readFileSync(join(ROOT, 'pipe.yml'), 'utf8'),
+  );
+  return Object.fromEntries(variables.map((variable) => [variable.name, variable.default]));
+}
+
 function expanded(variables: Readonly<Record<string, string | readonly string[]>>): Env {
   const entries = Object.entries(variables).flatMap(([name, value]): [string, string][] =>
     typeof value === 'string'
       ? [[name, value]]
-      : [[`${name}_COUNT`, String(value.length)], ...value.map((item, at): [string, string] => [`${name}_${at}`, item])],
+      : [
+          [`${name}_COUNT`, String(value.length)],
+          ...value.map((item, at): [string, string] => [`${name}_${at}`, item]),
+        ],
   );
   return Object.fromEntries(entries);
 }

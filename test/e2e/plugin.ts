@@ -1,10 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempDisposableSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Json, stringifyJson } from '../../shared/json.ts';
 import { AGENT_ACCESS_TOKEN, BUILDKITE_JOB } from '../simulators/tenant.ts';
-import { bundled, cloneWorkingTree, type FileTree, NODE, readTree, writeTree } from './folders.ts';
+import { type FileTree, type NewTree, NODE, packagings, readTree, temporaryFolder, writeTree } from './folders.ts';
 import { type Ended, type Env, type Running, start } from './process.ts';
 import { installRecordingAgent, type RecordedCall } from './recording-agent.ts';
 
@@ -15,7 +14,7 @@ export interface PluginOptions {
   readonly simulators: string;
   /** What the pipeline sets for the plugin; undefined where the agent fails to pass it on. */
   readonly config: Readonly<Record<string, Json>> | undefined;
-  readonly checkout?: FileTree;
+  readonly checkout?: NewTree;
   /** More of the job's environment; undefined takes a variable away. */
   readonly env?: Env;
   readonly agentVersion?: string;
@@ -25,7 +24,7 @@ export interface PluginOptions {
   readonly beforeAgent?: string;
   /** Commands on PATH beside the agent and a few of the system's, by name: a script, or `null` for none. Default: the pinned Node. */
   readonly commands?: Readonly<Record<string, string | null>>;
-  /** Where the agent puts the plugin, below the folder of the step. */
+  /** Where the agent puts the plugin, below the folder of the step; by default steps share a clone, as those of one agent do. */
   readonly pluginFolder?: string;
 }
 
@@ -53,17 +52,18 @@ const SYSTEM_COMMANDS = ['bash', 'sh', 'env', 'dirname', 'id', 'sed'];
 
 /** Prepares a step of a job with the plugin as agents get it: a clone without dependencies, on a machine with little on PATH. */
 export async function pluginStep(options: PluginOptions): Promise<PluginStep> {
-  const temporary = mkdtempDisposableSync(join(tmpdir(), 'step-'));
+  // Nothing promises paths without spaces.
+  const temporary = temporaryFolder('a step');
   const folder = temporary.path;
   const path = (name: string): string => {
     mkdirSync(join(folder, name), { recursive: true });
     return join(folder, name);
   };
-  const plugin = path(options.pluginFolder ?? 'plugins/keyless-submit-buildkite-plugin');
+  const { pluginFolder } = options;
+  const { plugin: clone } = await packagings();
+  const plugin = pluginFolder === undefined ? clone : copyOf(clone, path(pluginFolder));
   const checkout = path('checkout');
   writeTree(checkout, options.checkout ?? {});
-  cloneWorkingTree(plugin);
-  cpSync(await bundled('buildkite-plugin'), join(plugin, 'buildkite-plugin/dist'), { recursive: true });
 
   const agent = installRecordingAgent(folder, options.agentVersion);
   const bin = path('bin');
@@ -97,7 +97,7 @@ export async function pluginStep(options: PluginOptions): Promise<PluginStep> {
     files: () => readTree(folder, ['checkout', 'home', 'tmp']),
     [Symbol.dispose]: () => {
       running?.[Symbol.dispose]();
-      temporary.remove();
+      temporary[Symbol.dispose]();
     },
   };
 }
@@ -108,6 +108,14 @@ export async function runPlugin(options: PluginOptions): Promise<PluginEnded> {
   const ended = await step.command().ended;
   const preExit = await step.preExit();
   return { ...ended, preExit, agentCalls: step.agentCalls(), files: step.files() };
+}
+
+/** All of the plugin that its hooks use. */
+const USED = ['hooks', 'buildkite-plugin', 'plugin.yml', 'pipe.yml'];
+
+function copyOf(plugin: string, target: string): string {
+  for (const name of USED) cpSync(join(plugin, name), join(target, name), { recursive: true });
+  return target;
 }
 
 /** Writes an executable shell script. */

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll } from 'vitest';
 
 /** Variables by name; those without a value are not there. */
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -23,6 +24,22 @@ export interface Running extends Disposable {
 }
 
 const POLL_MS = 10;
+const LONGEST_WAIT_MS = 20_000;
+const alive = new Set<Running>();
+
+// What a test that failed left behind.
+afterAll(() => {
+  for (const running of alive) running.signal('SIGKILL');
+});
+
+/** Waits until something has come about. */
+export async function until(condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + LONGEST_WAIT_MS;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`It has not come about in ${LONGEST_WAIT_MS} ms: ${condition}`);
+    await sleep(POLL_MS);
+  }
+}
 
 /** Starts a command as the leader of a process group of its own, in exactly the given environment. */
 export function start(command: string, args: readonly string[], options: { cwd: string; env: Env }): Running {
@@ -35,6 +52,7 @@ export function start(command: string, args: readonly string[], options: { cwd: 
     child.once('error', reject);
     child.once('close', (exitCode, signal) => {
       over = true;
+      alive.delete(running);
       resolve({ exitCode, signal, output: output() });
     });
   });
@@ -42,17 +60,17 @@ export function start(command: string, args: readonly string[], options: { cwd: 
     if (over || child.pid === undefined) return;
     process.kill(-child.pid, name);
   };
-  return {
+  const running: Running = {
     ended,
     output,
     printed: async (text) => {
       const matches = () => (typeof text === 'string' ? output().includes(text) : text.test(output()));
-      while (!matches()) {
-        if (over) throw new Error(`It ended without printing ${text}:\n${output()}`);
-        await sleep(POLL_MS);
-      }
+      await until(() => over || matches());
+      if (!matches()) throw new Error(`It ended without printing ${text}:\n${output()}`);
     },
     signal,
     [Symbol.dispose]: () => signal('SIGKILL'),
   };
+  alive.add(running);
+  return running;
 }

@@ -1,23 +1,27 @@
 import type { Json } from '../../shared/json.ts';
 import { DATABRICKS, providerName } from '../simulators/tenant.ts';
 import type { World } from '../simulators/world.ts';
-import type { FileTree } from './folders.ts';
-import { asVariables, runPipe } from './pipe.ts';
-import { runPlugin } from './plugin.ts';
-import type { Ended, Env } from './process.ts';
+import type { FileTree, NewTree } from './folders.ts';
+import { asVariables, pipeStep } from './pipe.ts';
+import { pluginStep } from './plugin.ts';
+import type { Ended, Env, Running } from './process.ts';
 import type { RecordedCall } from './recording-agent.ts';
 
 export const CIS = ['bitbucket', 'buildkite'] as const;
 export type Ci = (typeof CIS)[number];
-export type StepSettings = Readonly<Record<string, Json>>;
+/** By canonical name; those without a value are not set. */
+export type StepSettings = Readonly<Record<string, Json | undefined>>;
 
 export interface StepOptions {
-  readonly world: World;
+  /** The address of the simulators. */
+  readonly simulators: string;
+  /** What a Bitbucket step gets as its one token. */
+  readonly token: string | undefined;
   readonly settings: StepSettings;
-  readonly checkout?: FileTree;
+  readonly checkout?: NewTree;
   readonly env?: Env;
-  /** What stands between the step and the simulators, where something does. */
-  readonly simulators?: string;
+  /** Shell lines that run in every `buildkite-agent` before the stand-in does. */
+  readonly beforeAgent?: string;
 }
 
 export interface StepEnded extends Ended {
@@ -26,16 +30,43 @@ export interface StepEnded extends Ended {
   readonly agentCalls: readonly RecordedCall[];
 }
 
-/** Runs the same settings through one of the packagings, as its own CI does. */
-export async function runStep(ci: Ci, { world, settings, simulators = world.url, ...options }: StepOptions): Promise<StepEnded> {
-  if (ci === 'buildkite') return runPlugin({ simulators, config: settings, ...options });
-  const token = await stepToken(world);
-  return { ...(await runPipe({ simulators, token, variables: asVariables(settings), ...options })), agentCalls: [] };
+export interface StartedStep extends Disposable {
+  readonly running: Running;
+  /** Waits for the step's end, with all that its CI still runs of it. */
+  finish(): Promise<StepEnded>;
 }
 
-/** The token of a Bitbucket step that asks for the audiences of both services. */
-export function stepToken(world: World): Promise<string> {
-  return world.bitbucketToken({
-    audiences: [`https://iam.googleapis.com/${providerName('bitbucket')}`, `https://${DATABRICKS.host}/oidc/v1/token`],
-  });
+/** Starts the same settings in one of the packagings, as its own CI does. */
+export async function startStep(ci: Ci, { token, settings: given, ...options }: StepOptions): Promise<StartedStep> {
+  const settings = Object.fromEntries(
+    Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
+  if (ci === 'buildkite') {
+    const step = await pluginStep({ config: settings, ...options });
+    const running = step.command();
+    const finish = async () => {
+      const ended = await running.ended;
+      const { output } = await step.preExit();
+      return { ...ended, output: ended.output + output, agentCalls: step.agentCalls(), files: step.files() };
+    };
+    return { running, finish, [Symbol.dispose]: () => step[Symbol.dispose]() };
+  }
+  const step = await pipeStep({ token, variables: asVariables(settings), ...options });
+  const running = step.run();
+  const finish = async () => ({ ...(await running.ended), agentCalls: [], files: step.files() });
+  return { running, finish, [Symbol.dispose]: () => step[Symbol.dispose]() };
+}
+
+export async function runStep(ci: Ci, options: StepOptions): Promise<StepEnded> {
+  using step = await startStep(ci, options);
+  return await step.finish();
+}
+
+/** What a step of the simulated company finds: its simulators, and the token of a Bitbucket step that asks for both services' audiences. */
+export async function stepIn(world: World): Promise<Pick<StepOptions, 'simulators' | 'token'>> {
+  const audiences = [
+    `https://iam.googleapis.com/${providerName('bitbucket')}`,
+    `https://${DATABRICKS.host}/oidc/v1/token`,
+  ];
+  return { simulators: world.url, token: await world.bitbucketToken({ audiences }) };
 }

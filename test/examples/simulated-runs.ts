@@ -29,13 +29,13 @@ export async function simulatedRuns(options: Omit<WorldOptions, 'now'> = {}): Pr
   const clock = virtualClock();
   const world = await createWorld({ ...options, now: clock.now });
   const env = { KEYLESS_SUBMIT_SIMULATORS: world.url };
-  const { fetch, reach } = network(env);
-  const http = createHttp(fetch, clock, HTTP_TIMINGS);
+  const { transport } = network(env);
+  const http = createHttp(transport, clock, HTTP_TIMINGS);
 
   const ended = async (step: (write: (text: string) => void) => BindEnvironment): Promise<Ended> => {
     const log: string[] = [];
     const bound = step((text) => log.push(text));
-    const exitCode = await run({ ...bound, http, clock, reach, signal: new AbortController().signal });
+    const exitCode = await run({ ...bound, http, clock, signal: new AbortController().signal });
     return { exitCode, log: log.join('') };
   };
 

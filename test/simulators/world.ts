@@ -101,13 +101,17 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       headers.set('x-simulated-host', host);
       const bodyless = request.method === 'GET' || request.method === 'HEAD';
       const plain = new URL(`/${path.join('/')}${url.search}`, url);
-      return handler(
+      const response = await handler(
         new Request(plain, {
           method: request.method,
           headers,
           ...(bodyless ? {} : { body: await request.arrayBuffer() }),
         }),
       );
+      // The services' time, which may be a test's own.
+      const answered = new Headers(response.headers);
+      answered.set('date', new Date(now()).toUTCString());
+      return new Response(response.body, { status: response.status, headers: answered });
     },
     {
       ...(options.port === undefined ? {} : { port: options.port }),

@@ -108,8 +108,8 @@ test('the kinds of one service do not know those of another', () => {
 
 test('google-auth-library is imported in one file, which is itself loaded only on demand', () => {
   const all = [...shared, ...pipe, ...plugin];
-  expect(importers(all, (name) => name.startsWith('google-auth-library'))).toEqual(['shared/identity/google.ts']);
-  const static_ = all.filter(({ text }) => /^import .*from '[^']*identity\/google\.ts'/m.test(text));
+  expect(importers(all, (name) => name.startsWith('google-auth-library'))).toEqual(['shared/identity/google-sts.ts']);
+  const static_ = all.filter(({ text }) => /^import .*from '[^']*google-sts\.ts'/m.test(text));
   expect(static_.map(({ path }) => path)).toEqual([]);
 });
 

@@ -1,6 +1,7 @@
 import { type ErrorCode, SubmitError } from '../../errors.ts';
 import { type Answer, answerJson, type HttpCall, unreadable } from '../../http.ts';
 import { listAt, textAt } from '../../json.ts';
+import { plainLine } from '../../remote-text.ts';
 
 const GUIDE = 'docs/databricks.md';
 
@@ -29,7 +30,7 @@ export function explainDatabricks(identity: string, call: HttpCall, answer: Answ
       presented: [
         `identity ${identity}`,
         `request ${call.method} ${pathname}`,
-        ...(requestId === undefined ? [] : [`request id ${requestId}`]),
+        ...(requestId === undefined ? [] : [`request id ${plainLine(requestId, 80)}`]),
       ],
       expected,
       words: errorCode === '' ? message : `${errorCode}: ${message}`,
@@ -85,6 +86,6 @@ export function isDatabricksCapacity(answer: Answer): boolean {
   return (
     code === 'QUOTA_EXCEEDED' ||
     code === 'RESOURCE_EXHAUSTED_CAPACITY' ||
-    /limit of .*(?:runs|tasks)|maximum .*runs/i.test(answer.text)
+    /limit of .{0,100}(?:runs|tasks)|maximum .{0,100}runs/i.test(answer.text.slice(0, 2_000))
   );
 }

@@ -1,5 +1,11 @@
 import type { HttpCall } from '../../http.ts';
-import { type DatabricksTrust, databricksCredential, exchangeForm, tokenEndpoint } from '../../identity/databricks.ts';
+import {
+  type DatabricksTrust,
+  databricksCredential,
+  exchangeForm,
+  tokenEndpoint,
+  workspaceHeader,
+} from '../../identity/databricks.ts';
 import { isObject, type Json, type JsonObject, listAt, stringifyJson, textAt } from '../../json.ts';
 import type { ServiceClient } from '../../service-client.ts';
 import type { Job } from '../job-kind.ts';
@@ -31,7 +37,8 @@ export function databricksJob(trust: DatabricksTrust, start: RunStart): Job {
   const call = (method: HttpCall['method'], path: string, body?: JsonObject): HttpCall => ({
     method,
     url: `${trust.origin}${path}`,
-    ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: stringifyJson(body) }),
+    headers: { ...workspaceHeader(trust), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    ...(body === undefined ? {} : { body: stringifyJson(body) }),
   });
 
   const readWhole = async (client: ServiceClient, id: string, signal: AbortSignal): Promise<Json> => {
@@ -60,11 +67,11 @@ export function databricksJob(trust: DatabricksTrust, start: RunStart): Job {
       {
         method: 'POST',
         url: tokenEndpoint(trust),
-        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        headers: { 'content-type': 'application/x-www-form-urlencoded', ...workspaceHeader(trust) },
         body: exchangeForm(trust, '[redacted]').toString(),
       },
     ],
-    credential: async (environment) => databricksCredential(trust, environment),
+    credential: (environment) => databricksCredential(trust, environment),
     submissionCall: (payload, { key, attempt, token }) =>
       call('POST', start.path, {
         ...(mark === undefined ? payload : mark(payload, key, attempt)),

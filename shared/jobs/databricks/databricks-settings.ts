@@ -11,7 +11,8 @@ const LOOPBACK = /^http:\/\/([a-z0-9.[\]:]+)\/?$/;
 export const databricksSettings = {
   host: required(
     text({
-      description: "The workspace's host. What follows the name in a copied address (`/?o=…`) is ignored.",
+      description:
+        "The workspace's host. An address copied from the browser will do; of what follows the name, the workspace's id (`/?o=…`) is used, which unified hosts need.",
       expected: "a workspace's host such as dbc-a1b2c3d4-e5f6.cloud.databricks.com or adb-123.4.azuredatabricks.net",
       example: 'dbc-a1b2c3d4-e5f6.cloud.databricks.com',
       pattern: new RegExp(`${HOST.source}|${LOOPBACK.source}`),
@@ -36,11 +37,18 @@ export function databricksTrust(values: SettingValues<typeof databricksSettings>
   const loopback = LOOPBACK.exec(values.host)?.[1];
   const host = loopback ?? HOST.exec(values.host)?.[1] ?? values.host;
   const origin = loopback === undefined ? `https://${host}` : `http://${host}`;
-  return { host, origin, clientId: values['client-id'], audience: values.audience ?? `${origin}/oidc/v1/token` };
+  const workspaceId = /[?&](?:o|w|workspace_id)=(\d+)/.exec(values.host)?.[1];
+  return {
+    host,
+    origin,
+    workspaceId,
+    clientId: values['client-id'],
+    audience: values.audience ?? `${origin}/oidc/v1/token`,
+  };
 }
 
 /** Whether a host given with `http://` is this machine itself. */
 export function isTrustworthyHost(host: string): boolean {
   const loopback = LOOPBACK.exec(host)?.[1];
-  return loopback === undefined || isLoopback(new URL(`http://${loopback}`).hostname);
+  return loopback === undefined || isLoopback(URL.parse(`http://${loopback}`)?.hostname ?? '');
 }

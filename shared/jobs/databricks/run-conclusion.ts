@@ -7,8 +7,9 @@ import { latestTasks, runUrl, standing } from './run-status.ts';
 
 /** Outputs of this many tasks are read: each is a request. */
 const READ_TASKS = 10;
-/** A notebook's result is handed on whole up to this many characters. */
+/** A notebook's result is handed on whole up to this many characters, and all of a run's together up to that many. */
 const RESULT_LIMIT = 10_000;
+const RESULTS_LIMIT = 30_000;
 
 /**
  * What a finished run leaves: times, every task's end, the results of notebooks, and of failed tasks the error and the end of the output.
@@ -49,7 +50,7 @@ export async function concludeRun(
     'duration-seconds': durationSeconds(run),
     'git-commit': commit,
     'notebook-result': results.length === 1 ? results[0] : undefined,
-    tasks: stringifyJson(summaries),
+    tasks: stringifyJson(withinBudget(summaries)),
   };
   return {
     outputs: Object.fromEntries(
@@ -57,6 +58,15 @@ export async function concludeRun(
     ),
     notes,
   };
+}
+
+/** Leaves out results from where they would be too much for a variable or a meta-data value. */
+function withinBudget(summaries: readonly Record<string, string>[]): readonly Record<string, string>[] {
+  let left = RESULTS_LIMIT;
+  return summaries.map(({ result, ...summary }) => {
+    left -= result?.length ?? 0;
+    return result === undefined || left < 0 ? summary : { ...summary, result };
+  });
 }
 
 function describeTask(task: Json, answer: Json | undefined): Record<string, string> {

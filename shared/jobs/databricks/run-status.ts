@@ -29,6 +29,7 @@ export function readRun(run: Json): RunStatus {
   const own = standing(run);
   const standings = tasks.map((task) => ({ name: textAt(task, 'task_key') ?? '', ...standing(task) }));
   const url = runUrl(run);
+  const startedAt = numberAt(run, 'start_time');
   // A run only says that a task failed; what kind of failure it was stands with the task.
   const failed =
     standings.find(({ phase, failure }) => phase === 'failed' && failure?.message !== '' && failure !== undefined) ??
@@ -46,6 +47,7 @@ export function readRun(run: Json): RunStatus {
       ? {}
       : { failure: { cause: failure.cause, message: own.failure?.message || failure.message } }),
     ...(url === undefined ? {} : { url }),
+    ...(startedAt === undefined ? {} : { startedAt }),
   };
 }
 
@@ -62,6 +64,7 @@ export function latestTasks(run: Json): readonly JsonObject[] {
   return [...latest.values()];
 }
 
+/** How a run or a task stands. */
 export function standing(run: Json): Standing {
   const status = objectAt(run, 'status');
   return textAt(status, 'state') === undefined

@@ -9,12 +9,14 @@ import { databricksJob } from './databricks-job.ts';
 import { databricksSettings, databricksTrust, isTrustworthyHost } from './databricks-settings.ts';
 import { runOutputs } from './run-outputs.ts';
 
-const permission = z.strictObject({
-  user_name: z.string().optional(),
-  group_name: z.string().optional(),
-  service_principal_name: z.string().optional(),
-  permission_level: z.enum(['CAN_VIEW', 'CAN_MANAGE_RUN', 'CAN_MANAGE', 'IS_OWNER']),
-});
+const permission = z
+  .strictObject({
+    user_name: z.string().optional(),
+    group_name: z.string().optional(),
+    service_principal_name: z.string().optional(),
+    permission_level: z.enum(['CAN_VIEW', 'CAN_MANAGE_RUN', 'CAN_MANAGE', 'IS_OWNER']),
+  })
+  .refine((entry) => Object.keys(entry).length === 2, 'one principal each');
 
 const settings = {
   ...databricksSettings,
@@ -39,7 +41,11 @@ const settings = {
     example: [{ group_name: 'ml-team', permission_level: 'CAN_VIEW' }],
   }),
   ...originSettings("the tags of the tasks' new clusters, and where it comes from also into the run's name", {
-    expected: 'text by name, such as {"team": "vision"}',
+    // What the tags of all clouds may hold.
+    names: /^[\w.:/=+@-]{1,127}$/,
+    values: /^[\w .:/=+@-]{0,255}$/,
+    expected:
+      'tags such as {"team": "vision"}: letters, digits, spaces and _.:/=+@-, at most 127 in names and 255 in values',
   }),
 };
 

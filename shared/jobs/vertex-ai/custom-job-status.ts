@@ -35,6 +35,9 @@ export function readCustomJob(job: Json): RunStatus {
   };
 }
 
+/** The reason stands at the beginning of a message. */
+const TELLING_PART = 2_000;
+
 // google.rpc.Code: the job's error names a kind of failure, not an HTTP status.
 const CAUSES_BY_CODE: Readonly<Record<number, FailureCause>> = {
   4: 'timeout',
@@ -46,11 +49,12 @@ const CAUSES_BY_CODE: Readonly<Record<number, FailureCause>> = {
   16: 'permission',
 };
 
-function causeOf(word: string, code: number | undefined, message: string): FailureCause {
+function causeOf(word: string, code: number | undefined, whole: string): FailureCause {
+  const message = whole.slice(0, TELLING_PART);
   // Whatever its code, a replica's own exit status is the user's program speaking, and memory is what the program took.
   if (/exited with a non-zero status|low on memory/i.test(message)) return 'code';
   if (word === 'JOB_STATE_EXPIRED') return 'timeout';
   if (/quota|insufficient capacity|resources are insufficient|stockout/i.test(message)) return 'quota';
-  if (/permission|does not have .* access|forbidden/i.test(message)) return 'permission';
+  if (/permission|does not have .{0,200} access|forbidden/i.test(message)) return 'permission';
   return CAUSES_BY_CODE[code ?? -1] ?? 'code';
 }

@@ -1,4 +1,5 @@
 import type { HttpCall } from '../../http.ts';
+import { googleCredential } from '../../identity/google.ts';
 import { impersonationCall, stsForm, tokenUrl } from '../../identity/google-trust.ts';
 import { type JsonObject, listAt, objectAt, stringifyJson, textAt } from '../../json.ts';
 import { originSettings, specSettings } from '../../run-settings.ts';
@@ -67,6 +68,8 @@ const outputs = {
   error: "the service's message, when the job failed",
 };
 
+/** Outputs go into variables; the whole message is in the console. */
+const LONGEST_ERROR = 2_000;
 const RESOURCE = /^projects\/[^/\s]+\/locations\/([^/\s]+)\/customJobs\/(\d+)$/;
 
 /** A Vertex AI custom job. https://cloud.google.com/vertex-ai/docs/training/create-custom-job */
@@ -141,10 +144,7 @@ export const vertexCustomJob = defineKind({
         },
         ...(trust.serviceAccount === undefined ? [] : [{ ...impersonationCall(trust), bearer: new Secret('') }]),
       ],
-      credential: async (environment) => {
-        const { googleCredential } = await import('../../identity/google.ts');
-        return googleCredential(trust, environment);
-      },
+      credential: (environment) => googleCredential(trust, environment),
       submissionCall: (job, { key, attempt }) => call('POST', `${parent}/customJobs`, markCustomJob(job, key, attempt)),
       readSubmission: (answer) => textAt(answer, 'name'),
       recognisesRepeats: false,
@@ -183,7 +183,7 @@ function concludeCustomJob(name: string, { source, failure }: RunStatus, project
     'output-directory': directory,
     'model-directory': directory === undefined ? undefined : `${directory.replace(/\/$/, '')}/model/`,
     'logs-url': `https://console.cloud.google.com/logs/query;query=${query}?project=${project}`,
-    error: failure === undefined ? undefined : failure.message,
+    error: failure === undefined ? undefined : failure.message.slice(0, LONGEST_ERROR),
   };
   return {
     outputs: Object.fromEntries(

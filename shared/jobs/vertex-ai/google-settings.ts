@@ -34,6 +34,7 @@ export const googleSettings = {
       description:
         "How long a token of `service-account` lives: at most `1h`, or `12h` where the organisation's policy allows it. A longer one helps long waits on Bitbucket.",
       example: '12h',
+      atMost: '12h',
     }),
     '1h',
   ),

@@ -1,0 +1,184 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { createWorld, type World } from '../simulators/world.ts';
+import { NODE } from './folders.ts';
+import { KINDS_IN_USE, type KindInUse, RUN_NOW, SUBMIT_RUN, VERTEX } from './kinds.ts';
+import { missingInOrder, readable } from './log-text.ts';
+import { asVariables, type PipeStep, pipeStep } from './pipe.ts';
+import { type PluginStep, pluginStep } from './plugin.ts';
+import { type Running, until } from './process.ts';
+import { stepIn } from './step.ts';
+
+/** The signals, the exit codes that shells give them, and the kinds that each is tried with. */
+const SIGNALS: readonly [NodeJS.Signals, number, readonly KindInUse[], readonly KindInUse[]][] = [
+  ['SIGTERM', 143, KINDS_IN_USE, [VERTEX, SUBMIT_RUN]],
+  ['SIGINT', 130, [RUN_NOW], [VERTEX]],
+];
+/** CIs kill what has not ended some seconds after the signal. */
+const LONGEST_END_MS = 3_000;
+/** A job that runs is seen as such within a few looks at it. */
+const RUNNING = /running {3}(?:JOB_STATE_)?RUNNING/;
+
+/** A Node that notes each of its starts. */
+const COUNTED_NODE = { node: `echo start >> "$HOME/node-starts"\nexec '${NODE}' "$@"` };
+
+function nodeStarts({ folder }: PluginStep): number {
+  return readFileSync(join(folder, 'home/node-starts'), 'utf8').split('\n').length - 1;
+}
+
+interface OnPlugin {
+  readonly config?: Readonly<Record<string, string>>;
+  readonly commands?: Readonly<Record<string, string>>;
+}
+
+function onBuildkite(kind: KindInUse, world: World, { config, commands }: OnPlugin = {}): Promise<PluginStep> {
+  return pluginStep({
+    simulators: world.url,
+    config: { ...kind.settings('buildkite'), ...config },
+    checkout: kind.checkout,
+    ...(commands === undefined ? {} : { commands }),
+  });
+}
+
+async function onBitbucket(kind: KindInUse, world: World): Promise<PipeStep> {
+  const variables = asVariables(kind.settings('bitbucket'));
+  return pipeStep({ ...(await stepIn(world)), variables, checkout: kind.checkout });
+}
+
+function cancellations(world: World, kind: KindInUse): number {
+  return world.requests.filter(({ method, path }) => method === 'POST' && kind.cancels.test(path)).length;
+}
+
+/** Signals a step that waits, and returns how it ended and after how many milliseconds. */
+async function signalWhileWaiting(running: Running, signal: NodeJS.Signals) {
+  await running.printed(RUNNING);
+  const at = performance.now();
+  running.signal(signal);
+  const ended = await running.ended;
+  return { ...ended, tookMs: performance.now() - at };
+}
+
+// One after the other: how long a step takes to end is part of what is asserted.
+describe.each(SIGNALS)('%s to the process group of a step that waits', (signal, exitCode, onThePlugin, onThePipe) => {
+  it.each(onThePlugin)('cancels the remote job once on Buildkite: $id', async (kind) => {
+    await using world = await createWorld();
+    kind.hang(world);
+    using step = await onBuildkite(kind, world);
+    const ended = await signalWhileWaiting(step.command(), signal);
+
+    expect(ended.exitCode, ended.output).toBe(exitCode);
+    expect(ended.tookMs).toBeLessThan(LONGEST_END_MS);
+    expect(cancellations(world, kind)).toBe(1);
+    expect(readable(ended.output)).toMatch(/the cancellation of \S+ was accepted/);
+
+    expect(await step.preExit()).toMatchObject({ exitCode: 0, output: '' });
+    expect(cancellations(world, kind)).toBe(1);
+    expect(kind.submitted(world)).toBe(1);
+  });
+
+  it.each(onThePipe)('cancels the remote job once on Bitbucket: $id', async (kind) => {
+    await using world = await createWorld();
+    kind.hang(world);
+    using step = await onBitbucket(kind, world);
+    const ended = await signalWhileWaiting(step.run(), signal);
+
+    expect(ended.exitCode, ended.output).toBe(exitCode);
+    expect(ended.tookMs).toBeLessThan(LONGEST_END_MS);
+    expect(cancellations(world, kind)).toBe(1);
+    expect(world.reports.reports()).toMatchObject([{ current: { result: 'FAILED' } }]);
+  });
+});
+
+describe.concurrent('a step that is cancelled', () => {
+  it.each([VERTEX, SUBMIT_RUN])('leaves the job with on-cancel: detach: $id', async (kind) => {
+    await using world = await createWorld();
+    kind.hang(world);
+    using step = await onBuildkite(kind, world, { config: { 'on-cancel': 'detach' } });
+    const ended = await signalWhileWaiting(step.command(), 'SIGTERM');
+    expect(ended.exitCode, ended.output).toBe(143);
+    const words = ['goes on (on-cancel: detach)', 'To wait for it in a later step: attach: '];
+    expect(missingInOrder(ended.output, words), ended.output).toEqual([]);
+    expect(await step.preExit()).toMatchObject({ exitCode: 0 });
+    expect(cancellations(world, kind)).toBe(0);
+  });
+
+  it.each([VERTEX, SUBMIT_RUN])('while its submission is under way cancels what comes of it: $id', async (kind) => {
+    await using world = await createWorld();
+    kind.hang(world);
+    world.fault({ kind: 'late', method: 'POST', path: /\/customJobs$|\/runs\/submit$/, times: 1, lateMs: 1_000 });
+    using step = await onBuildkite(kind, world);
+    const running = step.command();
+    await until(() => kind.submitted(world) === 1);
+    running.signal('SIGTERM');
+    const ended = await running.ended;
+    expect(ended.exitCode, ended.output).toBe(143);
+    expect(cancellations(world, kind)).toBe(1);
+    await step.preExit();
+    expect(cancellations(world, kind)).toBe(1);
+  });
+
+  it('before it submitted anything submits nothing', async () => {
+    await using world = await createWorld();
+    world.fault({ kind: 'late', path: /sts\.googleapis\.com/, times: 1, lateMs: 5_000 });
+    using step = await onBuildkite(VERTEX, world);
+    const running = step.command();
+    await until(() => world.google.exchanges().length === 1);
+    running.signal('SIGTERM');
+    const ended = await running.ended;
+    expect(ended.exitCode, ended.output).toBe(143);
+    expect(ended.output).toContain('cancelled before anything was submitted');
+    expect(VERTEX.submitted(world)).toBe(0);
+  });
+});
+
+describe.concurrent('the pre-exit hook', () => {
+  it.each(KINDS_IN_USE)('cancels what a killed command hook left running: $id', async (kind) => {
+    await using world = await createWorld();
+    kind.hang(world);
+    using step = await onBuildkite(kind, world);
+    const ended = await signalWhileWaiting(step.command(), 'SIGKILL');
+    expect(ended).toMatchObject({ exitCode: null, signal: 'SIGKILL' });
+    expect(cancellations(world, kind)).toBe(0);
+
+    const second = await step.preExit();
+    expect(second.exitCode, second.output).toBe(0);
+    expect(readable(second.output)).toMatch(/The cancellation of \S+ was accepted/);
+    expect(cancellations(world, kind)).toBe(1);
+
+    expect(await step.preExit()).toMatchObject({ exitCode: 0, output: '' });
+    expect(cancellations(world, kind)).toBe(1);
+  });
+
+  it('leaves a job that the step would have left too', async () => {
+    await using world = await createWorld();
+    RUN_NOW.hang(world);
+    using step = await onBuildkite(RUN_NOW, world, { config: { 'on-cancel': 'detach' } });
+    await signalWhileWaiting(step.command(), 'SIGKILL');
+    const second = await step.preExit();
+    expect(second.exitCode, second.output).toBe(0);
+    expect(cancellations(world, RUN_NOW)).toBe(0);
+  });
+
+  it('ends with 0 and says what is left to do when the service cannot be reached', async () => {
+    await using world = await createWorld();
+    SUBMIT_RUN.hang(world);
+    using step = await onBuildkite(SUBMIT_RUN, world);
+    await signalWhileWaiting(step.command(), 'SIGKILL');
+    world.fault({ kind: 'drop-before', path: /databricks/, times: 1_000 });
+    const second = await step.preExit();
+    expect(second.exitCode, second.output).toBe(0);
+    expect(readable(second.output)).toMatch(/may still be running/);
+  });
+
+  it('does nothing after a step that ended by itself, and starts no Node', async () => {
+    await using world = await createWorld();
+    using step = await onBuildkite(SUBMIT_RUN, world, { commands: COUNTED_NODE });
+    expect((await step.command().ended).exitCode).toBe(0);
+    const starts = nodeStarts(step);
+    expect(starts).toBeGreaterThan(0);
+    expect(await step.preExit()).toMatchObject({ exitCode: 0, output: '' });
+    expect(nodeStarts(step)).toBe(starts);
+    expect(cancellations(world, SUBMIT_RUN)).toBe(0);
+  });
+});
