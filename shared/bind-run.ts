@@ -130,10 +130,10 @@ async function boundSpec(
 ): Promise<JsonObject | undefined> {
   const { spec: setting, set } = kind.settings;
   const written = given.get('spec');
-  if (setting === undefined || written === undefined || !setting.schema.safeParse(written).success) return undefined;
+  if (setting === undefined || written === undefined || !setting.schema().safeParse(written).success) return undefined;
   const spec = await loadSpec(written as string | JsonObject, files, placeholders, faults);
   const changes = given.get('set');
-  if (spec === undefined || changes === undefined || set?.schema.safeParse(changes).success !== true) return spec;
+  if (spec === undefined || changes === undefined || set?.schema().safeParse(changes).success !== true) return spec;
   return applyOverrides(spec, changes as JsonObject, faults);
 }
 

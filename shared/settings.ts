@@ -9,7 +9,8 @@ export type SettingForm = 'text' | 'flag' | 'list' | 'map' | 'overrides' | 'obje
 /** One setting: the only source of its parsing, its faults, and everything that users read about it. */
 export interface Setting<T = unknown> {
   readonly form: SettingForm;
-  readonly schema: z.ZodType<T>;
+  /** Made only when it is needed: making the schemas of all kinds would take longer than using those of one. */
+  readonly schema: () => z.ZodType<T>;
   /** One or two sentences in Markdown. */
   readonly description: string;
   /** Completes "expected …". */
@@ -24,57 +25,58 @@ export type SettingValues<S extends Settings> = {
   readonly [Name in keyof S]: S[Name] extends Setting<infer T> ? T : never;
 };
 
-// What arrives was read from JSON, so any value is one.
-const json = z.unknown() as z.ZodType<Json>;
-
 interface Described {
   readonly description: string;
   readonly expected: string;
   readonly example: Json;
 }
 
-function optional<T>(form: SettingForm, schema: z.ZodType<T>, described: Described): Setting<T | undefined> {
-  return { form, schema: schema.optional(), required: false, ...described };
+function optional<T>(form: SettingForm, schema: () => z.ZodType<T>, described: Described): Setting<T | undefined> {
+  return { form, schema: () => schema().optional(), required: false, ...described };
 }
 
 /** Makes a setting mandatory. */
 export function required<T>(setting: Setting<T | undefined>): Setting<T> {
-  const { schema } = setting;
-  const inner = schema instanceof z.ZodOptional ? (schema.unwrap() as z.ZodType<T>) : (schema as z.ZodType<T>);
-  return { ...setting, schema: inner, required: true };
+  const schema = () => {
+    const outer = setting.schema();
+    return (outer instanceof z.ZodOptional ? outer.unwrap() : outer) as z.ZodType<T>;
+  };
+  return { ...setting, schema, required: true };
 }
 
 /** Gives a setting a value for when it is not set, as the user would have written it. */
 export function withDefault<T>(setting: Setting<T | undefined>, value: Json): Setting<T> {
-  const inner = required(setting).schema;
-  return { ...setting, schema: inner.prefault(value as never), required: false, default: value };
+  const { schema } = required(setting);
+  return { ...setting, schema: () => schema().prefault(value as never), required: false, default: value };
 }
 
 /** Text, as it is. */
 export function text(
   described: Described & { readonly pattern?: RegExp; readonly accepts?: (value: string) => boolean },
 ): Setting<string | undefined> {
-  const string = z
-    .string()
-    .min(1)
-    .refine(described.accepts ?? (() => true));
-  return optional('text', described.pattern === undefined ? string : string.regex(described.pattern), described);
+  const { accepts, pattern } = described;
+  const schema = () => {
+    const string = pattern === undefined ? z.string().min(1) : z.string().min(1).regex(pattern);
+    return accepts === undefined ? string : string.refine(accepts);
+  };
+  return optional('text', schema, described);
 }
 
 /** One of a few words. */
 export function choice<const T extends string>(values: readonly T[], described: Described): Setting<T | undefined> {
-  return optional('text', z.enum(values), described);
+  return optional('text', () => z.enum(values), described);
 }
 
 /** True or false. */
 export function flag(described: Omit<Described, 'expected' | 'example'>): Setting<boolean | undefined> {
-  const schema = z.literal([true, false, 'true', 'false']).transform((value) => value === true || value === 'true');
+  const schema = () =>
+    z.literal([true, false, 'true', 'false']).transform((value) => value === true || value === 'true');
   return optional('flag', schema, { ...described, expected: 'true or false', example: true });
 }
 
 /** Ids are text or, as YAML reads them, numbers; they stay text, so that none of their digits are lost. */
 export function id(described: Described & { readonly pattern: RegExp }): Setting<string | undefined> {
-  const schema = z.union([z.string().regex(described.pattern), z.number().int().nonnegative()]).transform(String);
+  const schema = () => z.union([z.string().regex(described.pattern), z.number().int().nonnegative()]).transform(String);
   return optional('text', schema, described);
 }
 
@@ -95,55 +97,63 @@ export function parseDuration(text: string): number | undefined {
 export function duration(
   described: Omit<Described, 'expected'> & { readonly atMost?: string },
 ): Setting<number | undefined> {
-  const limit = parseDuration(described.atMost ?? '') ?? Number.POSITIVE_INFINITY;
-  const schema = z
-    .string()
-    .regex(DURATION)
-    .transform((value, context) => {
-      const seconds = parseDuration(value);
-      if (seconds === undefined || seconds > limit) context.addIssue('not such a duration');
-      return seconds ?? 0;
-    });
-  return optional('text', schema, {
-    ...described,
-    expected: `a duration in days, hours, minutes and seconds, such as 90m, 6h or 1d12h${described.atMost === undefined ? '' : `, at most ${described.atMost}`}`,
-  });
+  const { atMost } = described;
+  const limit = parseDuration(atMost ?? '') ?? Number.POSITIVE_INFINITY;
+  const schema = () =>
+    z
+      .string()
+      .regex(DURATION)
+      .transform((value, context) => {
+        const seconds = parseDuration(value);
+        if (seconds === undefined || seconds > limit) context.addIssue('not such a duration');
+        return seconds ?? 0;
+      });
+  const most = atMost === undefined ? '' : `, at most ${atMost}`;
+  const expected = `a duration in days, hours, minutes and seconds, such as 90m, 6h or 1d12h${most}`;
+  return optional('text', schema, { ...described, expected });
 }
 
 /** Texts in order. */
 export function list(described: Described & { readonly pattern?: RegExp }): Setting<readonly string[] | undefined> {
-  const item = described.pattern === undefined ? z.string().min(1) : z.string().regex(described.pattern);
-  return optional('list', z.array(item), described);
+  const { pattern } = described;
+  const schema = () => z.array(pattern === undefined ? z.string().min(1) : z.string().regex(pattern));
+  return optional('list', schema, described);
 }
 
 /** Text by name; numbers and booleans become their text. */
 export function map(
   described: Described & { readonly names?: RegExp; readonly values?: RegExp },
 ): Setting<Readonly<Record<string, string>> | undefined> {
-  const name = described.names === undefined ? z.string() : z.string().regex(described.names);
-  const text = described.values === undefined ? z.string() : z.string().regex(described.values);
-  // Large integers arrive as bigints, which JSON Schema knows as numbers.
-  const other = z
-    .custom<number | bigint | boolean>((item) => ['number', 'bigint', 'boolean'].includes(typeof item))
-    .meta({ type: ['number', 'boolean'] });
-  const value = z.union([text, other.transform(String)]);
-  return optional('map', z.record(name, value), described);
+  const { names, values } = described;
+  const schema = () => {
+    // Large integers arrive as bigints, which JSON Schema knows as numbers.
+    const other = z
+      .custom<number | bigint | boolean>((item) => ['number', 'bigint', 'boolean'].includes(typeof item))
+      .meta({ type: ['number', 'boolean'] });
+    const value = z.union([values === undefined ? z.string() : z.string().regex(values), other.transform(String)]);
+    return z.record(names === undefined ? z.string() : z.string().regex(names), value);
+  };
+  return optional('map', schema, described);
+}
+
+/** Any JSON by name: what arrives was read from JSON, so any value is one. */
+function jsonByName(): z.ZodType<Readonly<Record<string, Json>>> {
+  return z.record(z.string(), z.unknown() as z.ZodType<Json>);
 }
 
 /** Any JSON by path. */
 export function overrides(described: Described): Setting<Readonly<Record<string, Json>> | undefined> {
-  return optional('overrides', z.record(z.string(), json), described);
+  return optional('overrides', jsonByName, described);
 }
 
 /** A list of objects of one shape. */
-export function objects<T>(item: z.ZodType<T>, described: Described): Setting<readonly T[] | undefined> {
-  return optional('objects', z.array(item), described);
+export function objects<T>(item: () => z.ZodType<T>, described: Described): Setting<readonly T[] | undefined> {
+  return optional('objects', () => z.array(item()), described);
 }
 
 /** A path in the checkout, or the document itself. */
 export function document(described: Described): Setting<string | Readonly<Record<string, Json>> | undefined> {
-  const inline = z.record(z.string(), json);
-  return optional('document', z.union([z.string().min(1), inline]), described);
+  return optional('document', () => z.union([z.string().min(1), jsonByName()]), described);
 }
 
 /** Collects everything that is wrong, so that the user is told once. */
@@ -185,7 +195,7 @@ export function parseSettings<S extends Settings>(
       faults.add(name, `is required: ${setting.expected}`);
       continue;
     }
-    const result = setting.schema.safeParse(value);
+    const result = setting.schema().safeParse(value);
     if (result.success) values[name] = result.data;
     else faults.add(name, describeFault(setting, value, result.error));
   }

@@ -19,7 +19,7 @@ function settingSchema({ schema, description, default: standard, example }: Sett
     $schema: _dialect,
     default: _default,
     ...body
-  } = z.toJSONSchema(schema, { io: 'input', target: 'draft-7', unrepresentable: 'any' }) as Schema;
+  } = z.toJSONSchema(schema(), { io: 'input', target: 'draft-7', unrepresentable: 'any' }) as Schema;
   return {
     ...body,
     description: description.replaceAll('`', ''),

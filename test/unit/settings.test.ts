@@ -42,7 +42,7 @@ describe('settings', () => {
     items: list({ ...described, pattern: /^[a-z]+$/ }),
     labels: map(described),
     job: id({ ...described, pattern: /^\d+$/ }),
-    people: objects(z.strictObject({ name: z.string() }), described),
+    people: objects(() => z.strictObject({ name: z.string() }), described),
   };
 
   it('are parsed, with defaults for what is not set', () => {

@@ -9,14 +9,15 @@ import { databricksJob } from './databricks-job.ts';
 import { databricksSettings, databricksTrust, isTrustworthyHost } from './databricks-settings.ts';
 import { runOutputs } from './run-outputs.ts';
 
-const permission = z
-  .strictObject({
-    user_name: z.string().optional(),
-    group_name: z.string().optional(),
-    service_principal_name: z.string().optional(),
-    permission_level: z.enum(['CAN_VIEW', 'CAN_MANAGE_RUN', 'CAN_MANAGE', 'IS_OWNER']),
-  })
-  .refine((entry) => Object.keys(entry).length === 2, 'one principal each');
+const permission = () =>
+  z
+    .strictObject({
+      user_name: z.string().optional(),
+      group_name: z.string().optional(),
+      service_principal_name: z.string().optional(),
+      permission_level: z.enum(['CAN_VIEW', 'CAN_MANAGE_RUN', 'CAN_MANAGE', 'IS_OWNER']),
+    })
+    .refine((entry) => Object.keys(entry).length === 2, 'one principal each');
 
 const settings = {
   ...databricksSettings,
