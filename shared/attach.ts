@@ -14,7 +14,7 @@ interface AttachEnvironment {
 }
 
 /** An outputs file holds a few lines; larger ones are not it. */
-const OUTPUTS_LIMIT_BYTES = 1024 * 1024;
+export const OUTPUTS_LIMIT_BYTES = 1024 * 1024;
 
 /**
  * The run that `attach` means: `step:KEY`, `file:PATH`, `key:HEX`, an id or a full name.
@@ -66,7 +66,7 @@ function fromOutputs(outputs: Outputs | undefined, reference: string, kind: JobK
 function nothingThere(happened: string, host: Host): SubmitError {
   return new SubmitError('not-found', {
     happened,
-    presented: [`${host.spell('attach')} is what names the submission`],
+    presented: [`${host.spell('attach')} ${plainLine(String(host.settings.get('attach')), 200)}`],
     expected: ['the outputs of an earlier step of the same build that submitted the job, or the id that it printed'],
     remedy: [
       'Check that the earlier step ran before this one and submitted a job of the same kind, and that its outputs reach this step (artifacts on Bitbucket).',

@@ -23,5 +23,6 @@ export function explainToUser(error: SubmitError, { log, spell }: Pick<Host, 'lo
 function printList(log: Log, title: string, lines: readonly string[]): void {
   if (lines.length === 0) return;
   log.info(`${title}:`);
-  for (const line of lines) log.info(`  ${plainLine(line, 2_000)}`);
+  // Indentation is part of what can be copied, such as YAML.
+  for (const line of lines) log.info(`  ${/^ */.exec(line)?.[0]}${plainLine(line, 2_000)}`);
 }

@@ -96,16 +96,17 @@ export function createNarration(
   };
 
   const submitted = async (): Promise<void> => {
-    log.success(
-      `${origin === 'created' ? 'Submitted' : 'Attached to'} ${id}${attempt > 1 ? ` (attempt ${attempt})` : ''}`,
-    );
+    const which = `${id}${attempt > 1 ? ` (attempt ${attempt})` : ''}`;
+    if (origin === 'created') log.success(`Submitted ${which}`);
+    else log.info(`Attaching to ${which}`);
     if (key !== undefined) log.debug(`submission key ${key}`);
     showUrl(startUrl);
     // Before anything else: from now on a killed step must be able to cancel its job.
     if (values.wait) await host.remember({ kind: kind.id, id }).catch(warn('Keeping the job for a later cancel'));
-    tell('Publishing the outputs', () =>
-      host.publish({ ...baseOutputs, result: 'submitted' }, values.wait ? 'interim' : 'final'),
-    );
+    tell('Publishing the outputs', async () => {
+      const places = await host.publish({ ...baseOutputs, result: 'submitted' }, values.wait ? 'interim' : 'final');
+      if (!values.wait) for (const place of places) log.info(`outputs: ${place}`);
+    });
     tellReport(report('pending', `submitted as ${id}`, startUrl));
   };
 
@@ -125,7 +126,7 @@ export function createNarration(
       log.section('Wait for the job');
       if (credentialEnd !== undefined && credentialEnd < deadline) {
         log.warning(
-          `This step can wait until about ${new Date(credentialEnd).toISOString()} (${formatDuration(credentialEnd - now)} from now): the CI gives it one OIDC token, which cannot be renewed.`,
+          `This step can wait until about ${new Date(credentialEnd).toISOString().replace(/\.\d+/, '')} (${formatDuration(credentialEnd - now)} from now): the CI gives it one OIDC token, which cannot be renewed.`,
         );
         log.info(
           `If the job takes longer, this step ends with exit code ${EXIT.deadline} and the job goes on; wait for it in a later step:`,
@@ -146,6 +147,7 @@ export function createNarration(
       if (error instanceof SubmitError) tellReport(report('failed', `${error.code}: ${error.message}`, shownUrl));
       await told;
       if (!(error instanceof SubmitError)) throw error;
+      if (error.code === 'not-found') throw error;
       const { remedy, ...explanation } = error.explanation;
       throw new SubmitError(error.code, {
         ...explanation,

@@ -90,7 +90,11 @@ export function specSettings(body: string, example: string) {
 }
 
 /** Settings of kinds whose service keeps labels or tags. */
-export function originSettings(where: string, rules: { names?: RegExp; values?: RegExp; expected: string }) {
+export function originSettings(
+  where: string,
+  originToo: string,
+  rules: { names?: RegExp; values?: RegExp; expected: string },
+) {
   return {
     labels: map({
       description: `Labels of your own, put into ${where}.`,
@@ -98,7 +102,9 @@ export function originSettings(where: string, rules: { names?: RegExp; values?: 
       example: { team: 'vision' },
     }),
     'provenance-labels': withDefault(
-      flag({ description: `Record commit, branch or tag, repository, build number and build URL in ${where}.` }),
+      flag({
+        description: `Record commit, branch or tag, repository, build number and build URL in ${where}${originToo}.`,
+      }),
       true,
     ),
   };

@@ -61,7 +61,8 @@ async function submitAndWait(bound: BoundRun, environment: RunEnvironment): Prom
   const deadline = startedAt + bound.waitSeconds * 1000;
   narration.waiting({ now: startedAt, deadline, credentialEnd: credential.lastsUntil() });
   const { log } = host;
-  const watching = { client, credential, clock, log, signal, deadline, onPhase: narration.phase };
+  const isNew = submitted.origin === 'created';
+  const watching = { client, credential, clock, log, signal, deadline, isNew, onPhase: narration.phase };
   const ending = await watch(job, submitted.id, watching).catch(narration.lost);
   return conclude(ending, { bound, host, client, clock, signal, grace, narration, submitted, startedAt });
 }

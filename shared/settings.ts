@@ -18,6 +18,8 @@ export interface Setting<T = unknown> {
   readonly example: Json;
   readonly required: boolean;
   readonly default?: Json;
+  /** The words to choose from, where there are few. */
+  readonly words?: readonly string[];
 }
 
 export type Settings = Readonly<Record<string, Setting>>;
@@ -64,7 +66,7 @@ export function text(
 
 /** One of a few words. */
 export function choice<const T extends string>(values: readonly T[], described: Described): Setting<T | undefined> {
-  return optional('text', () => z.enum(values), described);
+  return { ...optional('text', () => z.enum(values), described), words: values };
 }
 
 /** True or false. */
@@ -209,7 +211,9 @@ function describeFault(setting: Setting, value: Json | undefined, error: z.ZodEr
     return `expected ${setting.expected}; got the name ${showValue(String(path.at(-1)))}`;
   const inner = path.reduce<unknown>((parent, key) => (parent as Record<PropertyKey, unknown>)?.[key], value);
   const place = path.length > 0 ? ` at ${path.map(String).join('.')}` : '';
-  return `expected ${setting.expected}; got ${showValue(inner as Json | undefined)}${place}`;
+  const nearest = typeof value === 'string' ? nearestName(value, setting.words ?? []) : undefined;
+  const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`;
+  return `expected ${setting.expected}; got ${showValue(inner as Json | undefined)}${place}${hint}`;
 }
 
 /** A value as it can stand in a message: JSON, on one line, cut. */

@@ -18,6 +18,8 @@ export interface WatchEnvironment {
   readonly signal: AbortSignal;
   /** Milliseconds since the epoch at which the wait ends. */
   readonly deadline: number;
+  /** Whether this step made the run: it may then be unknown to reads for a moment. */
+  readonly isNew: boolean;
   /** Called when the phase changes, with the first status too. */
   readonly onPhase: (status: RunStatus) => void;
 }
@@ -43,17 +45,19 @@ export function pollInterval(elapsedMs: number): number {
  * @throws SubmitError when the service refuses to be asked, or was out of reach for ten minutes.
  */
 export async function watch(job: Job, id: string, environment: WatchEnvironment): Promise<WatchEnd> {
-  const { client, credential, clock, log, signal, deadline, onPhase } = environment;
+  const { client, credential, clock, log, signal, deadline, isNew, onPhase } = environment;
   const startedAt = clock.now();
   const print = statusPrinter(log, clock, startedAt);
   let status: RunStatus | undefined;
   let lastContact = startedAt;
+  let toldLost = false;
 
   for (;;) {
     if (signal.aborted) return { end: 'aborted', status };
     try {
       const next = await job.status(client, id, signal);
       lastContact = clock.now();
+      toldLost = false;
       if (next.phase !== status?.phase) onPhase(next);
       print(next);
       status = next;
@@ -61,8 +65,11 @@ export async function watch(job: Job, id: string, environment: WatchEnvironment)
     } catch (error) {
       if (signal.aborted) return { end: 'aborted', status };
       const now = clock.now();
-      if (!isPassing(error, now - startedAt) || now - lastContact > LOST_CONTACT_MS) throw error;
-      log.warning(`${elapsed(now - startedAt)} cannot see the job for now: ${(error as SubmitError).message}`);
+      if (!isPassing(error, isNew && now - startedAt < VISIBLE_AFTER_MS) || now - lastContact > LOST_CONTACT_MS)
+        throw error;
+      if (!toldLost)
+        log.warning(`${elapsed(now - startedAt)} cannot see the job for now: ${(error as SubmitError).message}`);
+      toldLost = true;
     }
     const now = clock.now();
     if (now >= deadline) return { end: 'deadline', status };
@@ -73,9 +80,9 @@ export async function watch(job: Job, id: string, environment: WatchEnvironment)
   }
 }
 
-function isPassing(error: unknown, elapsedMs: number): boolean {
+function isPassing(error: unknown, mayBeUnseen: boolean): boolean {
   if (!(error instanceof SubmitError)) return false;
-  if (error.code === 'not-found') return elapsedMs < VISIBLE_AFTER_MS;
+  if (error.code === 'not-found') return mayBeUnseen;
   return error.code === 'service-unavailable' || error.code === 'rate-limited' || error.code === 'unreadable-answer';
 }
 

@@ -72,5 +72,6 @@ if (import.meta.main) {
   const wanted = process.argv.slice(2);
   for (const name of names.filter((candidate) => wanted.length === 0 || wanted.includes(candidate))) {
     await bundle(name, join(ROOT, BUNDLES[name].out));
+    console.log(`Written: ${BUNDLES[name].out}`);
   }
 }

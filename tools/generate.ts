@@ -54,6 +54,8 @@ if (import.meta.main) {
       process.exitCode = 1;
     }
   } else {
+    const stale = await staleFiles();
     for (const [path, text] of await generate()) await writeFile(join(ROOT, path), text);
+    console.log(stale.length > 0 ? `Written: ${stale.join(', ')}` : 'Everything was up to date');
   }
 }

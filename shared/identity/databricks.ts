@@ -118,7 +118,7 @@ export function explainRejection(
       expected: ['an audience that the federation policy lists (a policy without audiences expects the account id)'],
       words,
       remedy: [
-        `Add ${plainLine(subject.audiences[0] ?? '', 200)} to the policy's audiences, or have the token made for one that it lists:`,
+        `Add ${plainLine(likelyAudience(trust, subject), 200)} to the policy's audiences, or have the token made for one that it lists:`,
         ...howToRequest,
       ],
       link: GUIDE,
@@ -139,7 +139,7 @@ export function explainRejection(
       presented,
       expected: [
         'a federation policy of that service principal with this issuer, an audience of the token, and one claim equal to its subject',
-        ...policyLines(subject),
+        ...policyLines(trust, subject),
       ],
       words,
       remedy: [
@@ -164,11 +164,22 @@ export function explainRejection(
 // Claims that stay the same from run to run and cannot be claimed by a stranger, most specific first.
 const STABLE_CLAIMS = ['deploymentEnvironmentUuid', 'repositoryUuid', 'pipeline_id', 'cluster_id'] as const;
 
-function policyLines({ issuer, audiences, claims }: SubjectToken): readonly string[] {
+/** The audience of the token that was asked for on purpose, else its first. */
+function likelyAudience(trust: DatabricksTrust, { audiences }: SubjectToken): string {
+  return audiences.includes(trust.audience) ? trust.audience : (audiences[0] ?? '');
+}
+
+function policyLines(trust: DatabricksTrust, subject: SubjectToken): readonly string[] {
+  const { issuer, claims } = subject;
   const claim = STABLE_CLAIMS.find((name) => typeof claims[name] === 'string');
   if (claim === undefined) return [];
   const policy = {
-    oidc_policy: { issuer, audiences: audiences.slice(0, 1), subject_claim: claim, subject: String(claims[claim]) },
+    oidc_policy: {
+      issuer,
+      audiences: [likelyAudience(trust, subject)],
+      subject_claim: claim,
+      subject: String(claims[claim]),
+    },
   };
   return [`such as ${plainLine(JSON.stringify(policy), 600)}`];
 }

@@ -20,6 +20,11 @@ function providerId({ provider }: GoogleTrust): { pool: string; id: string; numb
   return { number, pool, id };
 }
 
+/** The audience of the token that was asked for on purpose, else its first. */
+function likelyAudience({ demand }: GoogleTrust, { audiences }: SubjectToken): string {
+  return audiences.find((audience) => demand.audiences.includes(audience)) ?? audiences[0] ?? '';
+}
+
 function describeProvider(trust: GoogleTrust): string {
   const { number, pool, id } = providerId(trust);
   return `gcloud iam workload-identity-pools providers describe ${id} --location=global --workload-identity-pool=${pool} --project=${number}`;
@@ -63,7 +68,8 @@ const STS_REJECTIONS: readonly Rejection[] = [
     ],
     remedy: (trust, subject, howToRequest) => [
       'Allow the audience at the provider:',
-      updateProvider(trust, `--allowed-audiences=${subject.audiences[0] ?? ''}`),
+      updateProvider(trust, `--allowed-audiences=${likelyAudience(trust, subject)}`),
+      '(this replaces the list: name those that are there too)',
       'or have the token made for one that it allows:',
       ...howToRequest,
     ],

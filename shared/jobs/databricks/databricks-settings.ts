@@ -19,7 +19,8 @@ export const databricksSettings = {
     }),
   ),
   'client-id': text({
-    description: "The service principal's application id. Left out only with an account-wide federation policy.",
+    description:
+      "The service principal's application id. Left out only with an account-wide federation policy, which tokens of a CI normally do not match.",
     expected: 'an application id (a UUID)',
     example: '5f0f2d0a-7c1e-4b3e-9d57-3f6c2f1f7a10',
     pattern: /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i,

@@ -41,7 +41,7 @@ const settings = {
       'a list such as [{"group_name": "ml-team", "permission_level": "CAN_VIEW"}], each with one of user_name, group_name, service_principal_name and a permission_level of CAN_VIEW, CAN_MANAGE_RUN, CAN_MANAGE, IS_OWNER',
     example: [{ group_name: 'ml-team', permission_level: 'CAN_VIEW' }],
   }),
-  ...originSettings("the tags of the tasks' new clusters, and where it comes from also into the run's name", {
+  ...originSettings("the tags of the tasks' new clusters", ", and repository, commit and build in the run's name", {
     // What the tags of all clouds may hold.
     names: /^[\w.:/=+@-]{1,127}$/,
     values: /^[\w .:/=+@-]{0,255}$/,

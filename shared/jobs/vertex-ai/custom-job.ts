@@ -48,7 +48,7 @@ const settings = {
     example: 'resnet-@{short-commit}',
     pattern: /^[^\n]+$/,
   }),
-  ...originSettings("the job's labels", {
+  ...originSettings("the job's labels", '', {
     names: /^[a-z][a-z0-9_-]{0,62}$/,
     values: /^[a-z0-9_-]{0,63}$/,
     expected:
