@@ -14,7 +14,7 @@ interface AttachEnvironment {
 }
 
 /** An outputs file holds a few lines; larger ones are not it. */
-export const OUTPUTS_LIMIT_BYTES = 1024 * 1024;
+const OUTPUTS_LIMIT_BYTES = 1024 * 1024;
 
 /**
  * The run that `attach` means: `step:KEY`, `file:PATH`, `key:HEX`, an id or a full name.
@@ -37,6 +37,23 @@ export async function resolveAttachment(
   if (scheme === 'step') return fromOutputs(await host.earlierOutputs?.(value), reference, kind, job, host);
   if (scheme === 'file') return fromOutputs(await readOutputs(value, files, host), reference, kind, job, host);
   return { id: job.readReference(reference) ?? reference, attempt: 1, origin: 'found' };
+}
+
+/**
+ * Looks whether the outputs file that `attach` names is there, before anything is sent.
+ * @throws SubmitError `invalid-settings` when it is not.
+ */
+export async function requireOutputsFile(reference: string | undefined, files: Files): Promise<void> {
+  if (reference?.startsWith('file:') !== true) return;
+  const file = await files.read(reference.slice('file:'.length), OUTPUTS_LIMIT_BYTES);
+  if (!('problem' in file)) return;
+  throw new SubmitError('invalid-settings', {
+    happened: 'The outputs file to attach by cannot be read; nothing was sent',
+    presented: [`«attach»: ${file.problem}`],
+    remedy: [
+      'Check that the step which submitted the job ran before, and that its outputs reach this step (artifacts on Bitbucket).',
+    ],
+  });
 }
 
 async function readOutputs(path: string, files: Files, host: Host): Promise<Outputs | undefined> {

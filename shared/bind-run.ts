@@ -1,4 +1,3 @@
-import { OUTPUTS_LIMIT_BYTES } from './attach.ts';
 import { SubmitError } from './errors.ts';
 import type { Files } from './files.ts';
 import type { Host } from './host.ts';
@@ -73,10 +72,6 @@ export async function bindRun(environment: BindEnvironment): Promise<BoundRun> {
   });
   if (values?.attach !== undefined && job !== undefined && !isAttachable(values.attach, job, host)) {
     faults.add('attach', `expected ${shared.attach.expected}; got ${JSON.stringify(values.attach)}`);
-  }
-  if (values?.attach?.startsWith('file:') === true) {
-    const file = await environment.files.read(values.attach.slice('file:'.length), OUTPUTS_LIMIT_BYTES);
-    if ('problem' in file) faults.add('attach', file.problem);
   }
   if (faults.messages.length > 0 || values === undefined || job === undefined) throw invalid(faults, environment);
   const waitSeconds = explicitTimeout ? values.timeout : Math.max(values.timeout, job.serverTimeoutSeconds ?? 0);

@@ -8,7 +8,7 @@ export function nearestName(written: string, known: Iterable<string>): string | 
     const distance = leven(target, simplify(name));
     if (best === undefined || distance < best.distance) best = { name, distance };
   }
-  return best !== undefined && best.distance <= Math.max(1, Math.floor(target.length / 3)) ? best.name : undefined;
+  return best !== undefined && best.distance <= Math.floor(target.length / 3) ? best.name : undefined;
 }
 
 function simplify(name: string): string {

@@ -1,4 +1,4 @@
-import { resolveAttachment } from './attach.ts';
+import { requireOutputsFile, resolveAttachment } from './attach.ts';
 import { type BindEnvironment, type BoundRun, bindRun } from './bind-run.ts';
 import type { Clock } from './clock.ts';
 import { showDryRun } from './dry-run.ts';
@@ -33,6 +33,7 @@ export async function run(given: RunEnvironment): Promise<number> {
   const { host, signal } = environment;
   try {
     const bound = await bindRun(environment);
+    await requireOutputsFile(bound.values.attach, environment.files);
     if (bound.values['dry-run']) return showDryRun(bound, host);
     return await submitAndWait(bound, environment);
   } catch (error) {

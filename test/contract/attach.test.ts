@@ -90,12 +90,17 @@ test.each(SAMPLES_AND_CIS)('a failure of an attached %s fails the step on %s', (
 
 test.each(SAMPLES_AND_CIS)('a reference that leads to nothing is explained for %s on %s', (id, ci) =>
   stages.use(async (stage, build) => {
-    for (const reference of ['file:nowhere.json', ...(ci === 'buildkite' ? ['step:nobody'] : [])]) {
-      const result = await attach(stage, { kind: id, ci, build }, reference);
-      expect(result.exitCode, result.log).toBe(EXIT.service);
-      expect(result.log).toMatch(/not-found: \S.*/);
-      expect(result.log).toMatch(/What to do:\n {4}\S/);
-    }
+    const missingFile = await attach(stage, { kind: id, ci, build }, 'file:nowhere.json');
+    expect(missingFile.exitCode, missingFile.log).toBe(EXIT.settings);
+    expect(missingFile.log).toContain('nowhere.json does not exist in the checkout');
+    expect(missingFile.requests).toEqual([]);
+
+    const nobody = ci === 'buildkite' ? 'step:nobody' : '404';
+    const result = await attach(stage, { kind: id, ci, build }, nobody);
+    expect(result.exitCode, result.log).toBe(EXIT.service);
+    expect(result.log).toMatch(/not-found: \S.*/);
+    expect(result.log).toMatch(/What to do:\n {4}\S/);
+    expect(result.log).not.toContain('is not affected and goes on');
   }),
 );
 

@@ -61,7 +61,7 @@ test.each(EACH_RETRY)('while %s is active, a %s re-run on %s attaches to it', (i
     const again = await runStep(stage, { kind: id, ci, build, settings, retry });
     expect(again.exitCode, again.log).toBe(EXIT.done);
     expect(jobs()).toHaveLength(1);
-    expect(again.log).toContain('Attached to');
+    expect(again.log).toContain('Attaching to');
   }),
 );
 

@@ -41,7 +41,7 @@ describe.concurrent('agents of several ages', () => {
     const { id } = jobIn(world);
     const waited = await step({ attach: 'step:train' }, 'wait');
     expect(waited, waited.output).toMatchObject(succeeded);
-    expect(readable(waited.output)).toContain(`Attached to ${id}`);
+    expect(readable(waited.output)).toContain(`Attaching to ${id}`);
     expect(world.databricks.runs()).toHaveLength(1);
     expect(JSON.parse(world.agentApi.metaData().get('keyless-submit:wait') ?? '')).toMatchObject({
       id,
