@@ -21,8 +21,9 @@ export function withRedaction(host: Host): Host {
     let cleaned = text.replace(JSON_WEB_TOKEN, REDACTED);
     for (const beginning of beginnings) {
       for (let at = cleaned.indexOf(beginning); at >= 0; at = cleaned.indexOf(beginning)) {
-        const rest = cleaned.slice(at).replace(/^[\w.~+/=-]+/, REDACTED);
-        cleaned = cleaned.slice(0, at) + rest;
+        // Whatever the token's alphabet is, it ends where a message goes on.
+        const rest = cleaned.slice(at + BEGINNING).replace(/^[^\s"'<>,;\u2026]*/, '');
+        cleaned = cleaned.slice(0, at) + REDACTED + rest;
       }
     }
     return cleaned;

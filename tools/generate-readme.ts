@@ -97,11 +97,11 @@ function settingsTable(settings: Settings): string {
 }
 
 /** @throws Error for a setting without a description: none may go undocumented. */
-function describe(name: string, { description, default: standard, example, required }: Setting): string {
+function describe(name: string, { description, default: standard, example }: Setting): string {
   if (description.trim() === '') throw new Error(`the setting ${name} has no description`);
   const value = (json: unknown) => (typeof json === 'string' ? json : JSON.stringify(json));
   if (standard !== undefined) return `${description} Default: \`${value(standard)}\`.`;
-  return required || example !== undefined ? `${description} Example: \`${value(example)}\`.` : description;
+  return `${description} Example: \`${value(example)}\`.`;
 }
 
 function placeholderTable(): string {

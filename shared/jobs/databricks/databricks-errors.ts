@@ -85,7 +85,6 @@ export function isDatabricksCapacity(answer: Answer): boolean {
   const code = textAt(answerJson(answer), 'error_code');
   return (
     code === 'QUOTA_EXCEEDED' ||
-    code === 'RESOURCE_EXHAUSTED_CAPACITY' ||
     /limit of .{0,100}(?:runs|tasks)|maximum .{0,100}runs/i.test(answer.text.slice(0, 2_000))
   );
 }

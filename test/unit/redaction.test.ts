@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest';
+import { bitbucketHost } from '../../pipe/bitbucket-host.ts';
+import { withRedaction } from '../../shared/redaction.ts';
+import { Secret } from '../../shared/secret.ts';
+
+function redactedLog() {
+  const printed: string[] = [];
+  const files = { read: async () => ({ problem: 'no files here' }), write: async () => undefined };
+  const host = bitbucketHost({ env: {}, settings: new Map(), files, write: (text) => printed.push(text) });
+  return { host: withRedaction(host), printed: () => printed.join('') };
+}
+
+test.each([
+  ['letters and digits', 'dapi0123456789abcdef0123456789abcdef'],
+  ['dots, as Google has them', 'ya29.c.b0Aaekm1K0123456789abcdefghijklmnop'],
+  ['signs at its beginning', '%!:{token}0123456789abcdefghij'],
+  ['signs inside', 'abc:def%20!ghi$jkl0123456789mnop'],
+])('a token with %s is taken out of what is printed, whole or cut', async (_what, token) => {
+  const { host, printed } = redactedLog();
+  await host.conceal([new Secret(token)]);
+  host.log.info(`before ${token} after, and again "${token}"`);
+  host.log.error(`cut: ${token.slice(0, -6)}`);
+  expect(printed()).toContain('before ');
+  expect(printed()).toContain(' after, and again ');
+  // No 12 characters of it are left anywhere.
+  for (let at = 0; at + 12 <= token.length; at += 1) expect(printed()).not.toContain(token.slice(at, at + 12));
+});
+
+test('other text stays as it is', async () => {
+  const { host, printed } = redactedLog();
+  await host.conceal([new Secret('dapi0123456789abcdef0123456789abcdef')]);
+  host.log.info('projects/1/locations/us-central1/customJobs/4000000000000000000 dapi0123');
+  expect(printed()).toContain('projects/1/locations/us-central1/customJobs/4000000000000000000 dapi0123');
+});
