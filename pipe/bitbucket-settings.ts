@@ -77,7 +77,7 @@ function decode(text: string, form: Setting['form']): Json {
     case 'list':
       return text.trimStart().startsWith('[') ? (json(text) ?? text) : [text];
     case 'map':
-    case 'overrides':
+    case 'values':
     case 'objects':
       return json(text) ?? text;
   }
@@ -85,7 +85,7 @@ function decode(text: string, form: Setting['form']): Json {
 
 function decodeItems(items: readonly string[], form: Setting['form']): Json {
   if (form === 'objects') return items.map((item) => json(item) ?? item);
-  if (form !== 'map' && form !== 'overrides') return items;
+  if (form !== 'map' && form !== 'values') return items;
   const entries = items.map((item) => {
     const split = item.indexOf('=');
     return split < 1 ? undefined : ([item.slice(0, split), item.slice(split + 1)] as const);

@@ -63,11 +63,12 @@ export async function bindRun(environment: BindEnvironment): Promise<BoundRun> {
   if (!specIsUnread) kind.checkSpec(spec, attach !== undefined, faults);
   // The default may also come written out, from pipe.yml.
   const explicitTimeout = (host.settings.get('timeout') ?? shared.timeout.default) !== shared.timeout.default;
-  const job = kind.bind(given, {
+  const job = await kind.bind(given, {
     context: host.context,
     spec,
     attach: attach !== undefined,
     timeoutSeconds: values?.timeout ?? 0,
+    files: environment.files,
     faults,
   });
   if (values?.attach !== undefined && job !== undefined && !isAttachable(values.attach, job, host)) {

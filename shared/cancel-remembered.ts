@@ -29,9 +29,14 @@ export async function cancelRemembered({ kind, id }: RunningJob, environment: Ru
     }
     const exchange = { http, clock, log, subjectTokens: host.subjectTokens, conceal: host.conceal };
     const client = createServiceClient(http, job.credential(exchange), job.explain);
-    const result = await client.attempt(job.cancelCall(id), signal);
-    if (result.kind === 'answer' && result.status < 300) log.success(`The cancellation of ${id} was accepted`);
-    else log.warning(`${id} may still be running; cancel it by hand: ${job.cancelCommand(id)}`);
+    const { cancellation } = job;
+    if (cancellation === undefined) return;
+    const result = await client.attempt(cancellation.call(id), signal);
+    const accepted = result.kind === 'answer' && result.status < 300;
+    const refusal = accepted ? cancellation.refusal?.(result) : undefined;
+    if (accepted && refusal === undefined) log.success(`The cancellation of ${id} was accepted`);
+    else if (refusal !== undefined) log.warning(`${id} was not cancelled: ${refusal}`);
+    else log.warning(`${id} may still be running; cancel it by hand: ${cancellation.command(id)}`);
   } catch (error) {
     log.warning(
       `${id} may still be running: ${error instanceof SubmitError ? error.message : 'it could not be cancelled in time'}`,

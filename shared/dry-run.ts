@@ -1,22 +1,26 @@
 import type { BoundRun } from './bind-run.ts';
 import { EXIT } from './errors.ts';
 import type { Host } from './host.ts';
-import type { HttpCall } from './http.ts';
+import { bearer, type HttpCall } from './http.ts';
 import { parseJson, stringifyJson } from './json.ts';
 import { Secret } from './secret.ts';
 import { attemptToken, submissionKey } from './submission-key.ts';
+
+/** Lists of thousands of files are not read line by line. */
+const SHOWN_LINES = 400;
 
 /** Prints every request that a run would make up to the submission, with `[redacted]` for tokens. Sends nothing. */
 export function showDryRun({ job, kind, values }: BoundRun, host: Host): number {
   const { log, context } = host;
   log.section(`Dry run: ${job.title}`);
   log.info(`identity: ${job.identity}`);
-  const calls = [...job.exchangeCalls];
+  const calls = [...job.callsBefore];
   if (job.payload !== undefined) {
     const key = submissionKey(context, kind.id, job.payload);
-    log.info(`submission key: ${key}`);
+    // What is completed later has another key.
+    if (job.prepare === undefined) log.info(`submission key: ${key}`);
     const mark = { key, attempt: 1, token: attemptToken(key, 1) };
-    calls.push({ ...job.submissionCall(job.payload, mark), bearer: new Secret('') });
+    calls.push({ secretHeaders: bearer(new Secret('')), ...job.submissionCall(job.payload, mark) });
   } else log.info(`attach: ${values.attach ?? ''}`);
   calls.forEach((call, index) => {
     log.section(`Request ${index + 1} of ${calls.length}`);
@@ -28,17 +32,17 @@ export function showDryRun({ job, kind, values }: BoundRun, host: Host): number 
   return EXIT.done;
 }
 
-function describeCall({ method, url, headers = {}, body, bearer }: HttpCall): readonly string[] {
-  const shown = { ...headers, ...(bearer !== undefined ? { authorization: `Bearer ${bearer}` } : {}) };
-  const json = headers['content-type'] === 'application/json';
-  return [
-    `${method} ${url}`,
-    ...Object.entries(shown).map(([name, value]) => `${name}: ${value}`),
-    '',
-    ...(body === undefined
-      ? []
-      : json
-        ? stringifyJson(parseJson(body), 2).split('\n')
-        : body.split('&').map((field) => decodeURIComponent(field))),
-  ];
+function describeCall({ method, url, headers = {}, secretHeaders = {}, body }: HttpCall): readonly string[] {
+  const lines = Object.entries({ ...headers, ...secretHeaders }).map(([name, value]) => `${name}: ${value}`);
+  return [`${method} ${url}`, ...lines, '', ...describeBody(headers['content-type'], body)];
+}
+
+function describeBody(contentType: string | undefined, body: HttpCall['body']): readonly string[] {
+  if (body === undefined) return [];
+  if (typeof body !== 'string') return [`(${body.bytes} bytes)`];
+  if (contentType === 'application/x-www-form-urlencoded')
+    return body.split('&').map((field) => decodeURIComponent(field));
+  const lines = stringifyJson(parseJson(body), 2).split('\n');
+  const hidden = lines.length - SHOWN_LINES;
+  return hidden > 0 ? [...lines.slice(0, SHOWN_LINES), `… and ${hidden} more lines`] : lines;
 }

@@ -174,12 +174,16 @@ async function cancelRun(
   limit: AbortSignal,
 ): Promise<{ readonly done: boolean; readonly sentence: string }> {
   const { job } = bound;
-  const call = job.cancelCall(submitted.id);
+  const { cancellation } = job;
+  if (cancellation === undefined) return { done: true, sentence: `${submitted.id} cannot be taken back` };
+  const call = cancellation.call(submitted.id);
   try {
     for (let round = 1; round <= 2; round += 1) {
       const result = await client.attempt(call, limit);
       if (result.kind === 'answer' && result.status >= 200 && result.status < 300) {
-        return { done: true, sentence: `the cancellation of ${submitted.id} was accepted` };
+        const refusal = cancellation.refusal?.(result);
+        const what = refusal === undefined ? `the cancellation of ${submitted.id} was accepted` : undefined;
+        return { done: true, sentence: what ?? `${submitted.id} was not cancelled: ${refusal}` };
       }
       if (result.kind === 'answer' && !isTransient(result.status)) {
         return { done: true, sentence: `${submitted.id} was not cancelled: ${job.explain(call, result).message}` };
@@ -189,7 +193,7 @@ async function cancelRun(
   } catch (error) {
     host.log.debug(`cancelling: ${error instanceof Error ? plainLine(error.message, 200) : 'failed'}`);
   }
-  const byHand = `${submitted.id} could not be cancelled in time; cancel it by hand: ${job.cancelCommand(submitted.id)}`;
+  const byHand = `${submitted.id} could not be cancelled in time; cancel it by hand: ${cancellation.command(submitted.id)}`;
   return { done: false, sentence: byHand };
 }
 

@@ -105,11 +105,17 @@ export const ERROR_CATALOGUE = {
   },
   'exchange-policy': {
     exit: EXIT.identity,
-    meaning: "No Databricks federation policy matches the token, or `client-id` is missing or another principal's.",
+    meaning:
+      "No federation policy (or role of a secret broker) matches the token, or several do; on Databricks also a `client-id` that is missing or another principal's.",
   },
   'exchange-rejected': {
     exit: EXIT.identity,
     meaning: "The token exchange was refused for a reason that has no entry of its own; the service's words are shown.",
+  },
+  'secret-unavailable': {
+    exit: EXIT.identity,
+    meaning:
+      'A secret that `secret-from` names cannot be read: the broker does not know it, refuses this identity, or gave something else than it should.',
   },
   'impersonation-denied': {
     exit: EXIT.identity,

@@ -3,15 +3,29 @@ import { SubmitError } from './errors.ts';
 import { type Json, parseJson } from './json.ts';
 import { PROJECT } from './project.ts';
 import { plainLine } from './remote-text.ts';
-import type { Secret } from './secret.ts';
+import { Secret } from './secret.ts';
 
 export interface HttpCall {
-  readonly method: 'GET' | 'POST' | 'PUT';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Without credentials; https, or http on loopback. */
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
-  readonly bearer?: Secret;
+  /** Headers that nobody may see, such as `authorization`. */
+  readonly secretHeaders?: SecretHeaders;
+  readonly body?: string | StreamedBody;
+}
+
+export type SecretHeaders = Readonly<Record<string, Secret>>;
+
+/** The header of a bearer token (RFC 6750, section 2.1). */
+export function bearer(token: Secret): SecretHeaders {
+  return { authorization: new Secret(`Bearer ${token.reveal()}`) };
+}
+
+/** A body that is not held in memory. It is opened anew for each attempt. */
+export interface StreamedBody {
+  readonly bytes: number;
+  open(): AsyncIterable<Uint8Array>;
 }
 
 /** What became of one request. `lost` means that no whole answer came: `sent: false` when the service cannot have seen it. */
@@ -66,7 +80,7 @@ export type Transport = (url: string, request: TransportRequest) => Promise<Tran
 export interface TransportRequest {
   readonly method: string;
   readonly headers?: Record<string, string>;
-  readonly body?: string;
+  readonly body?: string | AsyncIterable<Uint8Array>;
   readonly redirect: 'manual';
   readonly signal: AbortSignal;
 }
@@ -89,9 +103,11 @@ export function createHttp(transport: Transport, clock: Clock, timings: HttpTimi
           accept: 'application/json',
           'user-agent': USER_AGENT,
           ...call.headers,
-          ...(call.bearer === undefined ? {} : { authorization: `Bearer ${call.bearer.reveal()}` }),
+          ...revealed(call.secretHeaders),
+          // Of text the transport tells the length itself.
+          ...(typeof call.body === 'object' ? { 'content-length': String(call.body.bytes) } : {}),
         },
-        ...(call.body === undefined ? {} : { body: call.body }),
+        ...(call.body === undefined ? {} : { body: typeof call.body === 'string' ? call.body : call.body.open() }),
         redirect: 'manual',
         signal: AbortSignal.any([signal, timeout]),
       });
@@ -137,6 +153,10 @@ export function createHttp(transport: Transport, clock: Clock, timings: HttpTimi
   };
 
   return { once, persist, warm };
+}
+
+function revealed(headers: SecretHeaders = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value.reveal()]));
 }
 
 /** Milliseconds before the next attempt: what the service asked for, else doubling from half a second. */

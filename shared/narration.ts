@@ -79,7 +79,7 @@ export function createNarration(
   ];
   const followUp = [
     `To wait for it in a later step: ${host.spell('attach')}: ${id}`,
-    `To cancel it: ${job.cancelCommand(id)}`,
+    ...(job.cancellation === undefined ? [] : [`To cancel it: ${job.cancellation.command(id)}`]),
   ];
   const report = (state: Report['state'], summary: string, url: string | undefined): Report => ({
     title,
@@ -133,9 +133,9 @@ export function createNarration(
         );
         log.info(`  ${host.spell('attach')}: ${id}`);
       }
-      if (!host.graceOnCancel && values['on-cancel'] === 'cancel') {
+      if (!host.graceOnCancel && values['on-cancel'] === 'cancel' && job.cancellation !== undefined) {
         log.info('A step that is stopped gets no time to cancel its job here. To cancel it by hand:');
-        log.info(`  ${job.cancelCommand(id)}`);
+        log.info(`  ${job.cancellation.command(id)}`);
       }
     },
     phase: (status) => {

@@ -5,6 +5,8 @@ import type { Secret } from './secret.ts';
 const REDACTED = '[redacted]';
 /** A token that is cut, as messages are, is known by its beginning. */
 const BEGINNING = 16;
+/** Shorter ones could be any word. */
+const SHORTEST = 4;
 const JSON_WEB_TOKEN = /eyJ[\w-]{12,}(?:\.[\w-]*)*/g;
 
 /**
@@ -13,12 +15,15 @@ const JSON_WEB_TOKEN = /eyJ[\w-]{12,}(?:\.[\w-]*)*/g;
  */
 export function withRedaction(host: Host): Host {
   const beginnings = new Set<string>();
+  const words = new Set<string>();
   const learn = (secret: Secret): void => {
-    for (const part of secret.reveal().split('.'))
-      if (part.length >= BEGINNING) beginnings.add(part.slice(0, BEGINNING));
+    const value = secret.reveal();
+    if (value.length < BEGINNING && value.length >= SHORTEST) words.add(value);
+    for (const part of value.split('.')) if (part.length >= BEGINNING) beginnings.add(part.slice(0, BEGINNING));
   };
   const clean = (text: string): string => {
     let cleaned = text.replace(JSON_WEB_TOKEN, REDACTED);
+    for (const word of words) cleaned = cleaned.replaceAll(word, REDACTED);
     for (const beginning of beginnings) {
       for (let at = cleaned.indexOf(beginning); at >= 0; at = cleaned.indexOf(beginning)) {
         // Whatever the token's alphabet is, it ends where a message goes on.

@@ -5,10 +5,10 @@ import {
   flag,
   id,
   map,
-  overrides,
   required,
   type Settings,
   text,
+  values,
   withDefault,
 } from './settings.ts';
 
@@ -80,7 +80,7 @@ export function specSettings(body: string, example: string) {
       expected: 'a path in the checkout, or a mapping',
       example,
     }),
-    set: overrides({
+    set: values({
       description:
         'Single fields of the spec to set, by path. A name with dots of its own stands in brackets: `conf["a.b"]`.',
       expected: 'values by path, such as {"tasks[0].task_key": "train"}',

@@ -8,13 +8,18 @@ import { explainToUser } from './explain-to-user.ts';
 import { createGrace, type Grace } from './grace.ts';
 import type { Host } from './host.ts';
 import type { Http } from './http.ts';
+import type { CredentialSource } from './identity/credential.ts';
+import type { Job, JobEnvironment } from './jobs/job-kind.ts';
 import { createNarration } from './narration.ts';
 import { withRedaction } from './redaction.ts';
 import { plainLine } from './remote-text.ts';
 import { createServiceClient } from './service-client.ts';
 import { submissionKey } from './submission-key.ts';
 import { submitOnce } from './submit.ts';
-import { watch } from './watch.ts';
+import { type WatchEnd, watch } from './watch.ts';
+
+/** How long ending a credential may hold up the end of a step. */
+const RELEASE_MS = 5_000;
 
 /** Everything that the core touches, given by a packaging's main. */
 export interface RunEnvironment extends BindEnvironment {
@@ -48,12 +53,32 @@ export async function run(given: RunEnvironment): Promise<number> {
 }
 
 async function submitAndWait(bound: BoundRun, environment: RunEnvironment): Promise<number> {
-  const { host, clock, signal } = environment;
-  const { job, values } = bound;
+  const { host, http, clock, signal } = environment;
   const grace = createGrace(signal);
-  const { credential, client, submitted, key } = await submit(bound, environment, grace).catch((error: unknown) =>
-    reportFailure(error, bound, environment),
+  const exchange = { http, clock, log: host.log, subjectTokens: host.subjectTokens, conceal: host.conceal };
+  const credential = bound.job.credential(exchange);
+  const client = createServiceClient(http, credential, bound.job.explain);
+  try {
+    return await underCredential(bound, { ...environment, ...exchange, client, credential, grace });
+  } finally {
+    // What can be ended is ended with the step, and nobody waits long for it.
+    await credential.release?.(AbortSignal.any([grace.settle, AbortSignal.timeout(RELEASE_MS)]));
+  }
+}
+
+/** A run with what it reaches the service by. */
+interface IdentifiedRun extends RunEnvironment, JobEnvironment {
+  readonly credential: CredentialSource;
+  readonly grace: Grace;
+  readonly signal: AbortSignal;
+}
+
+async function underCredential(given: BoundRun, environment: IdentifiedRun): Promise<number> {
+  const { host, clock, signal, client, credential, grace, log } = environment;
+  const { bound, submitted, key } = await submit(given, environment).catch((error: unknown) =>
+    reportFailure(error, given, environment),
   );
+  const { job, values } = bound;
   const startedAt = clock.now();
   const narration = createNarration(bound, host, submitted, key);
   await narration.submitted();
@@ -61,43 +86,48 @@ async function submitAndWait(bound: BoundRun, environment: RunEnvironment): Prom
 
   const deadline = startedAt + bound.waitSeconds * 1000;
   narration.waiting({ now: startedAt, deadline, credentialEnd: credential.lastsUntil() });
-  const { log } = host;
   const isNew = submitted.origin === 'created';
   const watching = { client, credential, clock, log, signal, deadline, isNew, onPhase: narration.phase };
-  const ending = await watch(job, submitted.id, watching).catch(narration.lost);
+  const ending = await watch(job, submitted.id, watching)
+    .then((end) => completed(job, submitted.id, end, environment))
+    .catch(narration.lost);
   return conclude(ending, { bound, host, client, clock, signal, grace, narration, submitted, startedAt });
 }
 
-async function submit(bound: BoundRun, environment: RunEnvironment, grace: Grace) {
-  const { host, http, clock, signal } = environment;
-  const { job, values } = bound;
-  const { log, context } = host;
-
-  log.section(`Identity: ${job.identity}`);
-  const exchange = { http, clock, log, subjectTokens: host.subjectTokens, conceal: host.conceal };
-  const credential = job.credential(exchange);
+async function submit(bound: BoundRun, environment: IdentifiedRun) {
+  const { client, credential, host, http, log, signal } = environment;
+  const { kind, values } = bound;
+  log.section(`Identity: ${bound.job.identity}`);
   const obtaining = credential.get(signal);
   // The connection to the service is made while the token is exchanged.
-  http.warm(job.origin);
+  http.warm(bound.job.origin);
   await obtaining;
-  const client = createServiceClient(http, credential, job.explain);
 
-  log.section(`${job.payload === undefined ? 'Attach' : 'Submit'}: ${job.title}`);
-  if (job.payload === undefined) {
-    const submitted = await resolveAttachment(values.attach ?? '', bound.kind, job, client, environment);
-    return { credential, client, submitted, key: undefined };
+  log.section(`${bound.job.payload === undefined ? 'Attach' : 'Submit'}: ${bound.job.title}`);
+  if (bound.job.payload === undefined) {
+    const submitted = await resolveAttachment(values.attach ?? '', kind, bound.job, client, environment);
+    return { bound, submitted, key: undefined };
   }
-  const key = submissionKey(context, bound.kind.id, job.payload);
-  const submitted = await submitOnce(job, job.payload, key, {
-    client,
-    clock,
-    log,
-    context,
-    signal,
-    grace,
+  const job = (await bound.job.prepare?.(environment)) ?? bound.job;
+  const payload = job.payload ?? {};
+  const key = submissionKey(host.context, kind.id, payload);
+  const submitted = await submitOnce(job, payload, key, {
+    ...environment,
+    context: host.context,
     previousAttempt: (wanted) => previousAttempt(host, wanted),
   });
-  return { credential, client, submitted, key };
+  return { bound: { ...bound, job }, submitted, key };
+}
+
+/** Does what is left to do with a run that succeeded. */
+async function completed(job: Job, id: string, ending: WatchEnd, environment: IdentifiedRun): Promise<WatchEnd> {
+  if (ending.end !== 'over' || ending.status.phase !== 'succeeded' || job.complete === undefined) return ending;
+  try {
+    return { end: 'over', status: await job.complete(id, ending.status, environment) };
+  } catch (error) {
+    if (environment.signal.aborted) return { end: 'aborted', status: ending.status };
+    throw error;
+  }
 }
 
 /** The attempt that an earlier run of this step published, if it was at the same submission. */

@@ -10,6 +10,11 @@ export interface ServiceClient {
    * @throws SubmitError what the service's refusal means, or that it cannot be used.
    */
   read(call: HttpCall, signal: AbortSignal): Promise<Json>;
+  /**
+   * Repeated until a definite answer comes, whatever it is: for requests that may be repeated.
+   * @throws SubmitError when the service cannot be used.
+   */
+  persist(call: HttpCall, signal: AbortSignal): Promise<Answer>;
   /** One attempt at a request that must not be repeated blindly. A credential refused before its time is renewed once. */
   attempt(call: HttpCall, signal: AbortSignal): Promise<Attempt>;
 }
@@ -25,14 +30,15 @@ export function createServiceClient(
     signal: AbortSignal,
     send: (call: HttpCall, signal: AbortSignal) => Promise<T>,
   ): Promise<T> => {
-    const first = await send({ ...call, bearer: (await credential.get(signal)).token }, signal);
-    if (first.kind !== 'answer' || first.status !== 401) return first;
-    // A 401 means that nothing was done, so the request may be sent again under a new credential.
+    const first = await send({ ...call, secretHeaders: (await credential.get(signal)).headers }, signal);
+    if (first.kind !== 'answer' || !(first.status === 401 || credential.isRefusal?.(first) === true)) return first;
+    // It means that nothing was done, so the request may be sent again under a new credential.
     credential.renew();
-    return send({ ...call, bearer: (await credential.get(signal)).token }, signal);
+    return send({ ...call, secretHeaders: (await credential.get(signal)).headers }, signal);
   };
   return {
     attempt: (call, signal) => withCredential(call, signal, http.once),
+    persist: (call, signal) => withCredential(call, signal, http.persist),
     read: async (call, signal) => {
       const answer = await withCredential(call, signal, http.persist);
       if (answer.status < 200 || answer.status >= 300) throw explain(call, answer);

@@ -2,9 +2,10 @@ import * as z from 'zod';
 import { type Json, stringifyJson } from './json.ts';
 import { nearestName } from './nearest-name.ts';
 import { plainLine } from './remote-text.ts';
+import { Secret } from './secret.ts';
 
 /** How a setting is written, so that a CI whose variables are all text knows how to read it. */
-export type SettingForm = 'text' | 'flag' | 'list' | 'map' | 'overrides' | 'objects' | 'document';
+export type SettingForm = 'text' | 'flag' | 'list' | 'map' | 'values' | 'objects' | 'document';
 
 /** One setting: the only source of its parsing, its faults, and everything that users read about it. */
 export interface Setting<T = unknown> {
@@ -20,6 +21,8 @@ export interface Setting<T = unknown> {
   readonly default?: Json;
   /** The words to choose from, where there are few. */
   readonly words?: readonly string[];
+  /** The value may not be shown, however wrong it is. */
+  readonly secret?: boolean;
 }
 
 export type Settings = Readonly<Record<string, Setting>>;
@@ -62,6 +65,29 @@ export function text(
     return accepts === undefined ? string : string.refine(accepts);
   };
   return optional('text', schema, described);
+}
+
+/** Text that nobody may see. */
+export function secret(described: Described & { readonly pattern?: RegExp }): Setting<Secret | undefined> {
+  const { pattern } = described;
+  const schema = () => {
+    const string = pattern === undefined ? z.string().min(1) : z.string().min(1).regex(pattern);
+    return string.transform((value) => new Secret(value));
+  };
+  return { ...optional('text', schema, described), secret: true };
+}
+
+/** Texts by name that nobody may see. */
+export function secretMap(
+  described: Described & { readonly names: RegExp; readonly values: RegExp },
+): Setting<Readonly<Record<string, Secret>> | undefined> {
+  const { names, values } = described;
+  const value = () =>
+    z
+      .string()
+      .regex(values)
+      .transform((text) => new Secret(text));
+  return { ...optional('map', () => z.record(z.string().regex(names), value()), described), secret: true };
 }
 
 /** One of a few words. */
@@ -143,9 +169,9 @@ function jsonByName(): z.ZodType<Readonly<Record<string, Json>>> {
   return z.record(z.string(), z.unknown() as z.ZodType<Json>);
 }
 
-/** Any JSON by path. */
-export function overrides(described: Described): Setting<Readonly<Record<string, Json>> | undefined> {
-  return optional('overrides', jsonByName, described);
+/** Any JSON by name or by path. */
+export function values(described: Described): Setting<Readonly<Record<string, Json>> | undefined> {
+  return optional('values', jsonByName, described);
 }
 
 /** A list of objects of one shape. */
@@ -209,6 +235,7 @@ function describeFault(setting: Setting, value: Json | undefined, error: z.ZodEr
   const path = issue?.path ?? [];
   if (issue?.code === 'invalid_key')
     return `expected ${setting.expected}; got the name ${showValue(String(path.at(-1)))}`;
+  if (setting.secret === true) return `expected ${setting.expected}; what is set is another thing, and is not shown`;
   const inner = path.reduce<unknown>((parent, key) => (parent as Record<PropertyKey, unknown>)?.[key], value);
   const place = path.length > 0 ? ` at ${path.map(String).join('.')}` : '';
   const nearest = typeof value === 'string' ? nearestName(value, setting.words ?? []) : undefined;

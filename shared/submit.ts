@@ -1,12 +1,10 @@
 import type { CiContext } from './ci-context.ts';
-import { type Clock, formatDuration } from './clock.ts';
+import { formatDuration } from './clock.ts';
 import { SubmitError } from './errors.ts';
 import type { Grace } from './grace.ts';
-import type { Log } from './host.ts';
-import { type Attempt, answerJson, describeAttempt, exhausted, isTransient, retryDelay } from './http.ts';
-import { isOver, type Job, type RunStatus } from './jobs/job-kind.ts';
+import { type Answer, type Attempt, describeAttempt, exhausted, isTransient, retryDelay } from './http.ts';
+import { isOver, type Job, type JobEnvironment, type RunStatus, type Submission } from './jobs/job-kind.ts';
 import type { JsonObject } from './json.ts';
-import type { ServiceClient } from './service-client.ts';
 import { attemptToken } from './submission-key.ts';
 
 export interface Submitted {
@@ -16,14 +14,12 @@ export interface Submitted {
   readonly origin: 'created' | 'found';
   /** When it was first sent, by the service's clock in ms, where its answer tells. */
   readonly sentAt?: number;
+  /** Whether nobody had made the run before, where the service tells. */
+  readonly isNew?: boolean;
 }
 
-export interface SubmissionEnvironment {
-  readonly client: ServiceClient;
-  readonly clock: Clock;
-  readonly log: Log;
+export interface SubmissionEnvironment extends JobEnvironment {
   readonly context: CiContext;
-  readonly signal: AbortSignal;
   readonly grace: Grace;
   /** The attempt that an earlier run of this step published last, where the CI keeps that. */
   readonly previousAttempt: (key: string) => Promise<number | undefined>;
@@ -77,8 +73,8 @@ async function resubmitUntilNew(
     const status = await job.status(client, candidate.id, signal);
     // Nobody had used this token: the run is this step's own, however soon it ended.
     const { sentAt } = candidate;
-    const isNew = sentAt !== undefined && status.startedAt !== undefined && status.startedAt >= sentAt;
-    if (isNew) return candidate;
+    const startedAfter = sentAt !== undefined && status.startedAt !== undefined && status.startedAt >= sentAt;
+    if (candidate.isNew ?? startedAfter) return candidate;
     if (await keepsEarlier(job, candidate.id, status, environment)) return { ...candidate, origin: 'found' };
   }
   return createAttempt(job, payload, key, Math.max(first, context.attempt), environment);
@@ -135,7 +131,10 @@ async function settled(
       throw new SubmitError('wait-deadline', {
         happened: `The earlier run ${id} of this step has been ending for ${formatDuration(ENDING_LIMIT_MS)}; nothing was submitted beside it`,
         presented: [`state ${status.word}`],
-        remedy: ['Start the step again when that run is over.', `To cancel it: ${job.cancelCommand(id)}`],
+        remedy: [
+          'Start the step again when that run is over.',
+          ...(job.cancellation === undefined ? [] : [`To cancel it: ${job.cancellation.command(id)}`]),
+        ],
       });
     }
     await clock.sleep(ENDING_POLL_MS, signal);
@@ -155,7 +154,7 @@ async function createAttempt(
 ): Promise<Submitted> {
   const { client, clock, grace, log, signal } = environment;
   const call = job.submissionCall(payload, { key, attempt, token: attemptToken(key, attempt) });
-  const startedAt = clock.now();
+  let startedAt = clock.now();
   /** Why it is not known whether an earlier round made the run. */
   let unknown: string | undefined;
   signal.throwIfAborted();
@@ -168,9 +167,12 @@ async function createAttempt(
         throw afterUnknown(error);
       });
     if (result.kind === 'answer' && result.status >= 200 && result.status < 300) {
-      const id = job.readSubmission(answerJson(result));
-      const sentAt = result.dateMs === undefined ? {} : { sentAt: result.dateMs - (clock.now() - startedAt) };
-      if (id !== undefined) return { id, attempt, origin: 'created', ...sentAt };
+      const submission = job.readSubmission(result);
+      if (submission !== undefined) return accepted(submission, result);
+    } else if (result.kind === 'answer' && (await supply(result))) {
+      // What was asked for is there now, and the time that it took is not the submission's.
+      startedAt = clock.now();
+      continue;
     } else if (result.kind === 'answer' && (!isTransient(result.status) || job.isCapacity(result))) {
       throw afterUnknown(job.explain(call, result));
     }
@@ -195,6 +197,21 @@ async function createAttempt(
     // What may exist must be cancelled with the step, and only an answer names it: one more round, where it cannot make a second run.
     if (signal.aborted && unknown === undefined) signal.throwIfAborted();
     if (signal.aborted && !job.recognisesRepeats) throw submissionUnknown(job, key, unknown ?? '');
+  }
+
+  function accepted({ id, isNew }: Submission, { dateMs }: Answer): Submitted {
+    const sentAt = dateMs === undefined ? {} : { sentAt: dateMs - (clock.now() - startedAt) };
+    // A repeated submission that finds a run may have found its own.
+    if (isNew === undefined || unknown !== undefined) return { id, attempt, origin: 'created', ...sentAt };
+    return { id, attempt, origin: isNew ? 'created' : 'found', isNew, ...sentAt };
+  }
+
+  async function supply(refusal: Answer): Promise<boolean> {
+    return (
+      (await job.supply?.(refusal, environment).catch((error: unknown) => {
+        throw afterUnknown(error);
+      })) === true
+    );
   }
 
   /** Once a round may have made the run, no later failure may hide that. */

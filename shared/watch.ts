@@ -60,6 +60,7 @@ export async function watch(job: Job, id: string, environment: WatchEnvironment)
       toldLost = false;
       if (next.phase !== status?.phase) onPhase(next);
       print(next);
+      if (next.newLines !== undefined && next.newLines.length > 0) log.remote(next.newLines);
       status = next;
       if (isOver(status)) return { end: 'over', status };
     } catch (error) {

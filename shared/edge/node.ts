@@ -1,11 +1,11 @@
 /** Where the core meets Node: clock, checkout, signals, loopback simulators. Only the two mains import this. */
 import { constants } from 'node:fs';
-import { mkdir, open, realpath, stat } from 'node:fs/promises';
-import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { lstat, mkdir, open, readdir, readlink, realpath, stat } from 'node:fs/promises';
+import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
 import { SubmitError } from '../errors.ts';
-import type { Files } from '../files.ts';
+import type { FileEntry, Files } from '../files.ts';
 import { isLoopback, type Transport } from '../http.ts';
 import { plainLine } from '../remote-text.ts';
 
@@ -46,6 +46,24 @@ export function checkoutFiles(root: string): Files {
         return { problem: readProblem(shown(path), error) };
       }
     },
+    list: async (directory) => {
+      try {
+        const base = await realpath(root);
+        const top = await realpath(resolve(base, directory));
+        if (!inside(base, top)) return { problem: `${shown(directory)} is outside the checkout` };
+        if (!(await stat(top)).isDirectory()) return { problem: `${shown(directory)} is not a directory` };
+        return { entries: await entriesBelow(top) };
+      } catch (error) {
+        return { problem: readProblem(shown(directory), error) };
+      }
+    },
+    stream: async function* (path) {
+      const base = await realpath(root);
+      const target = await realpath(resolve(base, path));
+      if (!inside(base, target)) throw new Error(`${shown(path)} is outside the checkout`);
+      await using file = await open(target, constants.O_RDONLY | constants.O_NOFOLLOW);
+      yield* file.createReadStream({ autoClose: false, highWaterMark: STREAM_CHUNK_BYTES });
+    },
     write: async (path, text) => {
       const base = await realpath(root);
       const target = resolve(base, path);
@@ -61,6 +79,22 @@ export function checkoutFiles(root: string): Files {
       await file.writeFile(text);
     },
   };
+}
+
+const STREAM_CHUNK_BYTES = 256 * 1024;
+
+async function entriesBelow(top: string): Promise<readonly FileEntry[]> {
+  const found = await readdir(top, { recursive: true, withFileTypes: true });
+  const entries: FileEntry[] = [];
+  for (const item of found) {
+    if (item.isDirectory()) continue;
+    const whole = join(item.parentPath, item.name);
+    const info = await lstat(whole);
+    const path = relative(top, whole).split(sep).join('/');
+    const link = info.isSymbolicLink() ? { link: await readlink(whole) } : {};
+    entries.push({ path, mode: info.mode, bytes: info.size, ...link });
+  }
+  return entries.sort((left, right) => (left.path < right.path ? -1 : 1));
 }
 
 function mebibytes(bytes: number): string {
@@ -106,7 +140,9 @@ const nodeTransport: Transport = (address, { method, headers, body, signal }) =>
       resolve({ status: incoming.statusCode ?? 0, headers: { get }, body: incoming });
     });
     outgoing.on('error', reject);
-    outgoing.end(body);
+    if (body === undefined || typeof body === 'string') outgoing.end(body);
+    // As fast as the other side reads, so that a large body never fills the memory.
+    else process.getBuiltinModule('node:stream/promises').pipeline(body, outgoing).catch(reject);
   });
 
 /** How public addresses are reached. */

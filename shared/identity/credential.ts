@@ -1,9 +1,9 @@
 import type { Clock } from '../clock.ts';
-import type { Secret } from '../secret.ts';
+import type { Answer, SecretHeaders } from '../http.ts';
 
-/** A bearer token for a service. */
+/** What a service knows its caller by. */
 export interface Credential {
-  readonly token: Secret;
+  readonly headers: SecretHeaders;
   /** Milliseconds since the epoch. */
   readonly expiresAt: number;
 }
@@ -16,6 +16,10 @@ export interface CredentialSource {
   renew(): void;
   /** The time in ms up to which credentials can be had; undefined when the CI gives new tokens at any time. */
   lastsUntil(): number | undefined;
+  /** Whether a refusal other than 401 is one of the credential, which a new one may overcome. */
+  readonly isRefusal?: (answer: Answer) => boolean;
+  /** Ends the credential before its time, where the service can do that. Never rejects. */
+  readonly release?: (signal: AbortSignal) => Promise<void>;
 }
 
 /** How long before its end a credential is replaced: enough for the slowest request made with it. */
@@ -81,6 +85,32 @@ export function cachedCredential({
       return clock.now() < endsAt
         ? Math.max(cached.expiresAt, endsAt - LAST_EXCHANGE_MS + ownLifeMs)
         : cached.expiresAt;
+    },
+  };
+}
+
+/** Several credentials that a request carries together, such as a proxy's and the service's own. */
+export function joinedCredential(sources: readonly CredentialSource[]): CredentialSource {
+  return {
+    get: async (signal) => {
+      const parts: Credential[] = [];
+      // One after the other: where the first is refused, nothing more is asked.
+      for (const source of sources) parts.push(await source.get(signal));
+      return {
+        headers: Object.assign({}, ...parts.map(({ headers }) => headers)),
+        expiresAt: Math.min(...parts.map(({ expiresAt }) => expiresAt)),
+      };
+    },
+    renew: () => {
+      for (const source of sources) source.renew();
+    },
+    lastsUntil: () => {
+      const ends = sources.flatMap((source) => source.lastsUntil() ?? []);
+      return ends.length === 0 ? undefined : Math.min(...ends);
+    },
+    isRefusal: (answer) => sources.some((source) => source.isRefusal?.(answer) === true),
+    release: async (signal) => {
+      for (const source of sources) await source.release?.(signal);
     },
   };
 }

@@ -1,5 +1,5 @@
 import { SubmitError } from '../errors.ts';
-import { answerJson, unreadable } from '../http.ts';
+import { answerJson, bearer, unreadable } from '../http.ts';
 import { numberAt, textAt } from '../json.ts';
 import { plainLine } from '../remote-text.ts';
 import { Secret } from '../secret.ts';
@@ -80,7 +80,7 @@ export function databricksCredential(trust: DatabricksTrust, environment: Exchan
       if (!shown)
         log.info(`exchanged at ${trust.host} for ${principal(trust)}, valid for ${Math.floor(seconds / 60)} min`);
       shown = true;
-      return { token, expiresAt: startedAt + seconds * 1000 };
+      return { headers: bearer(token), expiresAt: startedAt + seconds * 1000 };
     }
     if (body === undefined || answer.status === 200) throw unreadable(url, answer);
     throw explainRejection(

@@ -1,4 +1,4 @@
-import { answerJson, unreadable } from '../http.ts';
+import { answerJson, bearer, unreadable } from '../http.ts';
 import { numberAt, textAt } from '../json.ts';
 import { Secret } from '../secret.ts';
 import { type Credential, type CredentialSource, cachedCredential } from './credential.ts';
@@ -32,7 +32,7 @@ export function googleCredential(trust: GoogleTrust, environment: ExchangeEnviro
     await conceal([token]);
     // Absent for a token that is about to end.
     const seconds = numberAt(answerJson(answer), 'expires_in') ?? Math.max(0, (subject.expiresAt - startedAt) / 1000);
-    const federated: Credential = { token, expiresAt: startedAt + seconds * 1000 };
+    const federated: Credential = { headers: bearer(token), expiresAt: startedAt + seconds * 1000 };
     const credential =
       trust.serviceAccount === undefined
         ? federated
@@ -66,7 +66,7 @@ async function impersonate(
 ): Promise<Credential> {
   const call = impersonationCall(trust);
   const startedAt = clock.now();
-  const answer = await http.persist({ ...call, bearer: federated.token }, signal);
+  const answer = await http.persist({ ...call, secretHeaders: federated.headers }, signal);
   const body = answerJson(answer);
   const accessToken = textAt(body, 'accessToken');
   if (answer.status !== 200) throw explainImpersonation(trust, subject, call.url, answer);
@@ -74,5 +74,8 @@ async function impersonate(
   const token = new Secret(accessToken);
   await conceal([token]);
   const expiresAt = Date.parse(textAt(body, 'expireTime') ?? '');
-  return { token, expiresAt: Number.isNaN(expiresAt) ? startedAt + trust.lifetimeSeconds * 1000 : expiresAt };
+  return {
+    headers: bearer(token),
+    expiresAt: Number.isNaN(expiresAt) ? startedAt + trust.lifetimeSeconds * 1000 : expiresAt,
+  };
 }

@@ -1,5 +1,6 @@
 import type { CiContext } from '../ci-context.ts';
 import type { SubmitError } from '../errors.ts';
+import type { Files } from '../files.ts';
 import type { Outputs } from '../host.ts';
 import type { Answer, HttpCall } from '../http.ts';
 import type { CredentialSource } from '../identity/credential.ts';
@@ -27,6 +28,8 @@ export interface RunStatus {
   readonly startedAt?: number;
   /** The states of the run's tasks, where it has several. */
   readonly parts: readonly { readonly name: string; readonly phase: Phase; readonly word: string }[];
+  /** What the run has written since the last look, untrusted. */
+  readonly newLines?: readonly string[];
   /** The answer that this was read from, for the outputs. */
   readonly source: Json;
 }
@@ -51,6 +54,33 @@ export interface FoundRun {
   readonly attempt: number;
 }
 
+/** What a successful answer to a submission names. */
+export interface Submission {
+  readonly id: string;
+  /** Whether the answer's submission made the run, where the service tells that from a repeated one. */
+  readonly isNew?: boolean;
+}
+
+/** The submission of a run that the answer names; undefined when it names none. */
+export function submissionOf(id: string | undefined): Submission | undefined {
+  return id === undefined ? undefined : { id };
+}
+
+/** What a job works with when it does more than one request. */
+export interface JobEnvironment extends ExchangeEnvironment {
+  readonly client: ServiceClient;
+  readonly signal: AbortSignal;
+}
+
+/** How a run is cancelled. */
+export interface Cancellation {
+  call(id: string): HttpCall;
+  /** A shell command that does it, for people. */
+  command(id: string): string;
+  /** Why an answer of success cancelled nothing; undefined when it did. */
+  readonly refusal?: (answer: Answer) => string | undefined;
+}
+
 /** What is left to tell when a run is over. */
 export interface Conclusion {
   readonly outputs: Outputs;
@@ -70,12 +100,19 @@ export interface Job {
   readonly payload: JsonObject | undefined;
   /** Seconds after which the service itself ends the job, as far as the payload says. */
   readonly serverTimeoutSeconds: number | undefined;
-  /** The requests of the token exchange, with placeholders for tokens, for `dry-run`. */
-  readonly exchangeCalls: readonly HttpCall[];
+  /** The requests before the submission, with placeholders for tokens, for `dry-run`. */
+  readonly callsBefore: readonly HttpCall[];
   credential(environment: ExchangeEnvironment): CredentialSource;
+  /**
+   * The same job completed with what only the service or a long look at the checkout tells. It comes after the credential, so
+   * that a broken identity costs nothing, and changes nothing.
+   */
+  readonly prepare?: (environment: JobEnvironment) => Promise<Job>;
   submissionCall(payload: JsonObject, mark: SubmissionMark): HttpCall;
-  /** The run's id in the answer to a submission; undefined when the answer is not whole. */
-  readSubmission(answer: Json | undefined): string | undefined;
+  /** What a successful answer to a submission names; undefined when the answer is not whole. */
+  readSubmission(answer: Answer): Submission | undefined;
+  /** Gives what a refused submission asks for, so that it can be sent again; false when the refusal asks for nothing. */
+  readonly supply?: (refusal: Answer, environment: JobEnvironment) => Promise<boolean>;
   /** Whether the service itself recognises a repeated submission by its token. Else `find` must tell. */
   readonly recognisesRepeats: boolean;
   /** The runs that carry the key, oldest attempt first; undefined when the service cannot be asked that. */
@@ -83,12 +120,13 @@ export interface Job {
     | ((client: ServiceClient, key: string, signal: AbortSignal) => Promise<readonly FoundRun[]>)
     | undefined;
   status(client: ServiceClient, id: string, signal: AbortSignal): Promise<RunStatus>;
-  cancelCall(id: string): HttpCall;
+  /** Undefined where an accepted submission cannot be taken back. */
+  readonly cancellation: Cancellation | undefined;
+  /** What is left to do with a run that succeeded. It may turn the success into a failure. */
+  readonly complete?: (id: string, status: RunStatus, environment: JobEnvironment) => Promise<RunStatus>;
   conclude(client: ServiceClient, id: string, status: RunStatus, signal: AbortSignal): Promise<Conclusion>;
   /** The run that a user's reference means (an id or a full name); undefined when it cannot be one. */
   readReference(reference: string): string | undefined;
-  /** A shell command that cancels the run, for people. */
-  cancelCommand(id: string): string;
   url(id: string): string | undefined;
   /** What a refusal means (any status that is not 2xx and not worth repeating). */
   explain(call: HttpCall, answer: Answer): SubmitError;
@@ -104,6 +142,7 @@ export interface Binding {
   /** An earlier job is waited for, so there is nothing to submit. */
   readonly attach: boolean;
   readonly timeoutSeconds: number;
+  readonly files: Files;
   readonly faults: Faults;
 }
 
@@ -118,7 +157,7 @@ export interface JobKind {
   /** Checks the spec by itself, so that its faults are told together with those of the settings. */
   checkSpec(spec: JsonObject | undefined, attach: boolean, faults: Faults): void;
   /** Checks what is set and closes over it; undefined when a fault was added. */
-  bind(given: ReadonlyMap<string, Json>, binding: Binding): Job | undefined;
+  bind(given: ReadonlyMap<string, Json>, binding: Binding): Promise<Job | undefined>;
 }
 
 /** Makes a kind of typed parts, so that the list of kinds needs no cast. */
@@ -128,11 +167,11 @@ export function defineKind<S extends Settings>(kind: {
   readonly settings: S;
   readonly outputs: Readonly<Record<string, string>>;
   checkSpec(spec: JsonObject | undefined, attach: boolean, faults: Faults): void;
-  bind(values: SettingValues<S>, binding: Binding): Job | undefined;
+  bind(values: SettingValues<S>, binding: Binding): Job | undefined | Promise<Job | undefined>;
 }): JobKind {
   return {
     ...kind,
-    bind: (given, binding) => {
+    bind: async (given, binding) => {
       const values = parseSettings(kind.settings, given, binding.faults);
       return values === undefined ? undefined : kind.bind(values, binding);
     },

@@ -32,6 +32,7 @@ export function checkout(): Checkout {
   const written = new Map<string, string>();
   const files = checkoutFiles(ROOT);
   return {
+    ...files,
     written,
     read: async (path, limit) => {
       const text = written.get(path);

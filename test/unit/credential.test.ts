@@ -31,10 +31,10 @@ function world({
       if (endsAt !== undefined && clock.now() >= endsAt) throw new Error('the subject token has expired');
       made += 1;
       const left = endsAt === undefined || ownLifeMs > 0 ? lifeMs : Math.min(lifeMs, endsAt - clock.now());
-      return { token: new Secret(String(made)), expiresAt: clock.now() + left };
+      return { headers: { 'x-made': new Secret(String(made)) }, expiresAt: clock.now() + left };
     },
   });
-  const token = async () => (await source.get(signal)).token.reveal();
+  const token = async () => (await source.get(signal)).headers['x-made']?.reveal();
   return {
     clock,
     source,

@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   answerJson,
+  bearer,
   createHttp,
   type HttpCall,
   type HttpTimings,
@@ -121,7 +122,10 @@ describe('a request', () => {
     const { http, seen, call } = await meet(answers(ok));
     const body = '{"a":1}';
     const headers = { 'content-type': 'application/json' };
-    await http.once(call('/x?y=1', { method: 'POST', body, headers, bearer: new Secret('s3cret') }), signal);
+    await http.once(
+      call('/x?y=1', { method: 'POST', body, headers, secretHeaders: bearer(new Secret('s3cret')) }),
+      signal,
+    );
     const [request] = seen;
     expect(request?.headers.get('authorization')).toBe('Bearer s3cret');
     expect(await request?.text()).toBe(body);
@@ -134,7 +138,10 @@ describe('a request', () => {
         ? ok()
         : new Response(null, { status: code, headers: { location: `${url}/stolen` } }),
     );
-    const answer = await http.once(call('/x', { method: 'POST', body: '{}', bearer: new Secret('s3cret') }), signal);
+    const answer = await http.once(
+      call('/x', { method: 'POST', body: '{}', secretHeaders: bearer(new Secret('s3cret')) }),
+      signal,
+    );
     expect(answer).toMatchObject({ kind: 'answer', status: code });
     expect(seen.map((request) => new URL(request.url).pathname)).toEqual(['/x']);
   });

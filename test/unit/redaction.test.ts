@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
 import { bitbucketHost } from '../../pipe/bitbucket-host.ts';
+import { checkoutFiles } from '../../shared/edge/node.ts';
 import { withRedaction } from '../../shared/redaction.ts';
 import { Secret } from '../../shared/secret.ts';
 
 function redactedLog() {
   const printed: string[] = [];
-  const files = { read: async () => ({ problem: 'no files here' }), write: async () => undefined };
+  const files = checkoutFiles('/nonexistent');
   const host = bitbucketHost({ env: {}, settings: new Map(), files, write: (text) => printed.push(text) });
   return { host: withRedaction(host), printed: () => printed.join('') };
 }

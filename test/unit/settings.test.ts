@@ -14,13 +14,13 @@ import {
   list,
   map,
   objects,
-  overrides,
   parseDuration,
   parseSettings,
   refuseUnknown,
   required,
   type Settings,
   text,
+  values,
   withDefault,
 } from '../../shared/settings.ts';
 
@@ -74,7 +74,7 @@ describe('settings', () => {
     ['list', list(described), ['']],
     ['list', list(described), 'a'],
     ['map', map(described), { a: [] }],
-    ['overrides', overrides(described), []],
+    ['values', values(described), []],
     ['document', document(described), ''],
     ['document', document(described), [1]],
     ['duration', duration({ description: 'Time.', example: '1h' }), 60],

@@ -1,4 +1,4 @@
-import type { HttpCall } from '../../http.ts';
+import { answerJson, type HttpCall } from '../../http.ts';
 import {
   type DatabricksTrust,
   databricksCredential,
@@ -8,7 +8,7 @@ import {
 } from '../../identity/databricks.ts';
 import { isObject, type Json, type JsonObject, listAt, stringifyJson, textAt } from '../../json.ts';
 import type { ServiceClient } from '../../service-client.ts';
-import type { Job } from '../job-kind.ts';
+import { type Job, submissionOf } from '../job-kind.ts';
 import { explainDatabricks, isDatabricksCapacity } from './databricks-errors.ts';
 import { concludeRun } from './run-conclusion.ts';
 import { readRun } from './run-status.ts';
@@ -63,7 +63,7 @@ export function databricksJob(trust: DatabricksTrust, start: RunStart): Job {
     origin: trust.origin,
     payload: start.payload,
     serverTimeoutSeconds: start.serverTimeoutSeconds,
-    exchangeCalls: [
+    callsBefore: [
       {
         method: 'POST',
         url: tokenEndpoint(trust),
@@ -77,18 +77,20 @@ export function databricksJob(trust: DatabricksTrust, start: RunStart): Job {
         ...(mark === undefined ? payload : mark(payload, key, attempt)),
         idempotency_token: token,
       }),
-    readSubmission: (answer) => textAt(answer, 'run_id'),
+    readSubmission: (answer) => submissionOf(textAt(answerJson(answer), 'run_id')),
     recognisesRepeats: true,
     find:
       find === undefined
         ? undefined
         : (client, key, signal) => find((query, abort) => listRuns(client, call, query, abort))(key, signal),
     status: async (client, id, signal) => readRun(await readWhole(client, id, signal)),
-    cancelCall: (id) => call('POST', '/api/2.2/jobs/runs/cancel', { run_id: BigInt(id) }),
     conclude: (client, _id, status, signal) =>
       concludeRun(status, client, (id) => call('GET', `/api/2.2/jobs/runs/get-output?run_id=${id}`), signal),
     readReference: (reference) => (/^\d{1,19}$/.test(reference) ? reference : undefined),
-    cancelCommand: (id) => `databricks jobs cancel-run ${id}`,
+    cancellation: {
+      call: (id) => call('POST', '/api/2.2/jobs/runs/cancel', { run_id: BigInt(id) }),
+      command: (id) => `databricks jobs cancel-run ${id}`,
+    },
     url: () => undefined,
     explain: (request, answer) => explainDatabricks(identity, request, answer),
     isCapacity: isDatabricksCapacity,

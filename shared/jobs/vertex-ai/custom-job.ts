@@ -1,11 +1,12 @@
-import type { HttpCall } from '../../http.ts';
+import { answerJson, bearer, type HttpCall } from '../../http.ts';
 import { googleCredential } from '../../identity/google.ts';
+import { googleSettings, googleTrust } from '../../identity/google-settings.ts';
 import { impersonationCall, stsForm, tokenUrl } from '../../identity/google-trust.ts';
 import { type JsonObject, listAt, objectAt, stringifyJson, textAt } from '../../json.ts';
 import { originSettings, specSettings } from '../../run-settings.ts';
 import { Secret } from '../../secret.ts';
 import { id, required, text } from '../../settings.ts';
-import { type Conclusion, defineKind, type FoundRun, type Job, type RunStatus } from '../job-kind.ts';
+import { type Conclusion, defineKind, type FoundRun, type Job, type RunStatus, submissionOf } from '../job-kind.ts';
 import {
   ATTEMPT_LABEL,
   checkCustomJob,
@@ -17,7 +18,6 @@ import {
 } from './custom-job-request.ts';
 import { readCustomJob } from './custom-job-status.ts';
 import { explainGoogle, isGoogleCapacity } from './google-errors.ts';
-import { googleSettings, googleTrust } from './google-settings.ts';
 
 const settings = {
   project: required(
@@ -135,29 +135,33 @@ export const vertexCustomJob = defineKind({
       origin,
       payload,
       serverTimeoutSeconds: payload === undefined ? undefined : serverTimeoutOf(payload),
-      exchangeCalls: [
+      callsBefore: [
         {
           method: 'POST',
           url: tokenUrl(trust),
           headers: { 'content-type': 'application/x-www-form-urlencoded' },
           body: new URLSearchParams(stsForm(trust, '[redacted]')).toString(),
         },
-        ...(trust.serviceAccount === undefined ? [] : [{ ...impersonationCall(trust), bearer: new Secret('') }]),
+        ...(trust.serviceAccount === undefined
+          ? []
+          : [{ ...impersonationCall(trust), secretHeaders: bearer(new Secret('')) }]),
       ],
       credential: (environment) => googleCredential(trust, environment),
       submissionCall: (job, { key, attempt }) => call('POST', `${parent}/customJobs`, markCustomJob(job, key, attempt)),
-      readSubmission: (answer) => textAt(answer, 'name'),
+      readSubmission: (answer) => submissionOf(textAt(answerJson(answer), 'name')),
       recognisesRepeats: false,
       find,
       status: async (client, name, signal) => readCustomJob(await client.read(call('GET', name), signal)),
-      cancelCall: (name) => call('POST', `${name}:cancel`, {}),
       conclude: async (_client, name, status) => concludeCustomJob(name, status, project),
       readReference: (reference) => {
         if (/^\d+$/.test(reference)) return `${parent}/customJobs/${reference}`;
         return RESOURCE.exec(reference)?.[1] === region ? reference : undefined;
       },
-      cancelCommand: (name) =>
-        `gcloud ai custom-jobs cancel ${name.split('/').at(-1)} --project=${project} --region=${region}`,
+      cancellation: {
+        call: (name) => call('POST', `${name}:cancel`, {}),
+        command: (name) =>
+          `gcloud ai custom-jobs cancel ${name.split('/').at(-1)} --project=${project} --region=${region}`,
+      },
       url: consoleUrl,
       explain: (request, answer) => explainGoogle({ identity, project, region }, request, answer),
       isCapacity: isGoogleCapacity,

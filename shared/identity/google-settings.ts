@@ -1,5 +1,5 @@
-import { type GoogleTrust, googleDemand } from '../../identity/google-trust.ts';
-import { duration, list, required, type Settings, type SettingValues, text, withDefault } from '../../settings.ts';
+import { duration, list, required, type Settings, type SettingValues, text, withDefault } from '../settings.ts';
+import { type GoogleTrust, googleDemand } from './google-trust.ts';
 
 const SERVICE_ACCOUNT = /^[a-z0-9][a-z0-9._-]*@[a-z0-9.-]+\.[a-z]+$/;
 const PROVIDER =
