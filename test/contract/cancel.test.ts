@@ -3,12 +3,12 @@ import { expect, test } from 'vitest';
 import { EXIT } from '../../shared/errors.ts';
 import { breakRequests } from './breakable.ts';
 import { runStep, type Stage, sentTo } from './harness.ts';
-import { CIS, KIND_SAMPLES, type KindSample, type Target } from './kind-samples.ts';
+import { CIS, type KindSample, RUN_SAMPLES, type Target } from './kind-samples.ts';
 import { HOUR, MINUTE } from './remote-life.ts';
 import { stagePool } from './stage-pool.ts';
 
 const stages = stagePool();
-const SAMPLES_AND_CIS = KIND_SAMPLES.flatMap((sample) => CIS.map((ci) => [sample.id, ci, sample] as const));
+const SAMPLES_AND_CIS = RUN_SAMPLES.flatMap((sample) => CIS.map((ci) => [sample.id, ci, sample] as const));
 
 /** A signal that comes when the step has waited so long. */
 function signalAfter({ clock }: Stage, ms: number, name: string): AbortSignal {
@@ -27,6 +27,11 @@ function signalDuring({ world }: Stage, target: Target, name: string): AbortSign
   };
   look();
   return controller.signal;
+}
+
+function cancelOf({ id, targets }: KindSample): Target {
+  if (targets.cancel === undefined) throw new Error(`${id} cannot be cancelled`);
+  return targets.cancel;
 }
 
 function jobsOf(stage: Stage, sample: KindSample) {
@@ -158,7 +163,7 @@ test.each(SAMPLES_AND_CIS)('a cancellation of %s that gets lost on %s is sent ag
   stages.use(async (stage, build) => {
     const jobs = jobsOf(stage, sample);
     sample.script(stage.world, { runningMs: HOUR, end: 'success' });
-    breakRequests(stage.world, sample.targets.cancel, { kind: 'drop-before', times: 1 });
+    breakRequests(stage.world, cancelOf(sample), { kind: 'drop-before', times: 1 });
     const result = await runStep(stage, { kind: id, ci, build, signal: signalAfter(stage, MINUTE, 'SIGTERM') });
     expect(result.exitCode, result.log).toBe(EXIT.terminated);
     expect(jobs()).toMatchObject([{ cancelled: true }]);
@@ -169,7 +174,7 @@ test.each(SAMPLES_AND_CIS)('when %s cannot be cancelled, the user on %s is told 
   stages.use(async (stage, build) => {
     const jobs = jobsOf(stage, sample);
     sample.script(stage.world, { runningMs: HOUR, end: 'success' });
-    const recover = breakRequests(stage.world, sample.targets.cancel, { kind: 'status-503', times: 99 });
+    const recover = breakRequests(stage.world, cancelOf(sample), { kind: 'status-503', times: 99 });
     const result = await runStep(stage, { kind: id, ci, build, signal: signalAfter(stage, MINUTE, 'SIGTERM') });
     recover();
     expect(result.exitCode, result.log).toBe(EXIT.terminated);

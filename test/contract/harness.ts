@@ -1,6 +1,6 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { BUILDKITE_PROTECTED, buildkiteHost } from '../../buildkite-plugin/buildkite-host.ts';
 import { buildkiteSettings, type Env, readPluginConfiguration } from '../../buildkite-plugin/buildkite-settings.ts';
 import { BITBUCKET_PROTECTED, bitbucketHost } from '../../pipe/bitbucket-host.ts';
@@ -82,6 +82,10 @@ export async function runStep(stage: Stage, step: Step): Promise<StepResult> {
   const { world, clock } = stage;
   const sample = sampleOf(step.kind);
   const checkout = step.checkout ?? (await mkdtemp(join(stage.directory, 'checkout-')));
+  for (const [path, text] of Object.entries(sample.files ?? {})) {
+    await mkdir(join(checkout, dirname(path)), { recursive: true });
+    await writeFile(join(checkout, path), text);
+  }
   const env = await stepEnvironment(stage, step, sample, checkout);
   const from = world.requests.length;
   const reportsBefore = reportBodies(world, step.ci).length;

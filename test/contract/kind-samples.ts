@@ -1,3 +1,4 @@
+import type { FailureCause } from '../../shared/jobs/job-kind.ts';
 import type { Json } from '../../shared/json.ts';
 import { DATABRICKS, GOOGLE, providerName } from '../simulators/tenant.ts';
 import type { World } from '../simulators/world.ts';
@@ -8,7 +9,7 @@ export const CIS: readonly Ci[] = ['bitbucket', 'buildkite'];
 
 /** A request of a run, as the simulators see it. */
 export interface Target {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'PUT';
   readonly path: RegExp;
 }
 
@@ -16,11 +17,20 @@ export interface Target {
 export interface Targets {
   readonly exchange: Target;
   readonly impersonation?: Target;
+  /** How a key is got that the service takes in the place of an identity. */
+  readonly secret?: Target;
+  /** What is asked of the service before the submission. */
+  readonly preparation?: Target;
   readonly submission: Target;
+  /** What the service is given before it accepts the submission. */
+  readonly supply?: Target;
   /** How a submission without an answer is looked for. */
   readonly lookUp?: Target;
   readonly status: Target;
-  readonly cancel: Target;
+  /** Left out where an accepted submission cannot be taken back. */
+  readonly cancel?: Target;
+  /** What is done when the run has succeeded. */
+  readonly completion?: Target;
 }
 
 /** A job as its service has it. */
@@ -48,6 +58,14 @@ export interface KindSample {
   serverTimeout(body: string): number | undefined;
   /** Whether the service can be asked for a submission by its key. */
   readonly findsByKey: boolean;
+  /** What the checkout has, by path. */
+  readonly files?: Readonly<Record<string, string>>;
+  /** It changes something once and for all, and asking again does no harm: there is no run to find, to attach to or to cancel. */
+  readonly repeatable?: true;
+  /** The ends that its jobs can have besides success, where they are not all. */
+  readonly ends?: readonly (FailureCause | 'cancelled')[];
+  /** Its credential is a key that outlasts every wait. */
+  readonly hasKey?: true;
 }
 
 const container = {
@@ -148,6 +166,9 @@ const databricksRunNow: KindSample = {
 
 /** One sample of each kind, by its id. */
 export const KIND_SAMPLES: readonly KindSample[] = [vertexCustomJob, databricksSubmitRun, databricksRunNow];
+
+/** Those whose submission makes a run. */
+export const RUN_SAMPLES: readonly KindSample[] = KIND_SAMPLES.filter(({ repeatable }) => repeatable === undefined);
 
 export function sampleOf(id: string): KindSample {
   const sample = KIND_SAMPLES.find((each) => each.id === id);

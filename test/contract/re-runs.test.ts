@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { EXIT } from '../../shared/errors.ts';
 import { breakRequests } from './breakable.ts';
 import { createStage, runStep, type Stage, type Step } from './harness.ts';
-import { type Ci, KIND_SAMPLES, type KindSample } from './kind-samples.ts';
+import { type Ci, type KindSample, RUN_SAMPLES } from './kind-samples.ts';
 import { HOUR, MINUTE, type RemoteLife } from './remote-life.ts';
 import { stagePool } from './stage-pool.ts';
 
@@ -28,7 +28,7 @@ const FIRST_RUNS: readonly (readonly [string, RemoteLife, (retry: Retry) => bool
 ];
 
 test.each(
-  KIND_SAMPLES.flatMap((sample) =>
+  RUN_SAMPLES.flatMap((sample) =>
     RETRIES.flatMap(([ci, retry]) =>
       FIRST_RUNS.map(([end, life, anew]) => [sample.id, end, retry, ci, { sample, life, anew: anew(retry) }] as const),
     ),
@@ -46,7 +46,7 @@ test.each(
   }),
 );
 
-const EACH_RETRY = KIND_SAMPLES.flatMap((sample) =>
+const EACH_RETRY = RUN_SAMPLES.flatMap((sample) =>
   RETRIES.map(([ci, retry]) => [sample.id, retry, ci, sample] as const),
 );
 
@@ -140,22 +140,20 @@ test.each(EACH_MANUAL)(
     }),
 );
 
-test.each(KIND_SAMPLES.map((sample) => [sample.id, sample] as const))(
-  'what makes %s another submission',
-  (id, sample) =>
-    stages.use(async (stage, build) => {
-      const jobs = jobsOf(stage, sample);
-      const step = { kind: id, ci: 'buildkite', build } as const;
-      await runStep(stage, step);
-      await runStep(stage, { ...step, stepKey: 'other' });
-      await runStep(stage, { ...step, env: { BUILDKITE_PARALLEL_JOB: '0' } });
-      await runStep(stage, { ...step, env: { BUILDKITE_PARALLEL_JOB: '1' } });
-      await runStep(stage, { ...step, ci: 'bitbucket' });
-      await runStep(stage, { ...step, build: build + 10_000 });
-      expect(jobs()).toHaveLength(6);
-      await runStep(stage, { ...step, retry: 'automatic' });
-      expect(jobs()).toHaveLength(6);
-    }),
+test.each(RUN_SAMPLES.map((sample) => [sample.id, sample] as const))('what makes %s another submission', (id, sample) =>
+  stages.use(async (stage, build) => {
+    const jobs = jobsOf(stage, sample);
+    const step = { kind: id, ci: 'buildkite', build } as const;
+    await runStep(stage, step);
+    await runStep(stage, { ...step, stepKey: 'other' });
+    await runStep(stage, { ...step, env: { BUILDKITE_PARALLEL_JOB: '0' } });
+    await runStep(stage, { ...step, env: { BUILDKITE_PARALLEL_JOB: '1' } });
+    await runStep(stage, { ...step, ci: 'bitbucket' });
+    await runStep(stage, { ...step, build: build + 10_000 });
+    expect(jobs()).toHaveLength(6);
+    await runStep(stage, { ...step, retry: 'automatic' });
+    expect(jobs()).toHaveLength(6);
+  }),
 );
 
 test('a run that was deleted since is submitted anew', () =>
@@ -169,7 +167,7 @@ test('a run that was deleted since is submitted anew', () =>
   }));
 
 test.each(
-  KIND_SAMPLES.filter(({ targets }) => targets.lookUp !== undefined).map((sample) => [sample.id, sample] as const),
+  RUN_SAMPLES.filter(({ targets }) => targets.lookUp !== undefined).map((sample) => [sample.id, sample] as const),
 )('a list that shows new jobs late does not make a second %s', async (id, sample) => {
   await using stage = await createStage({ google: { listDelayMs: 10_000 } });
   sample.script(stage.world, { runningMs: 5 * MINUTE, end: 'success' });
