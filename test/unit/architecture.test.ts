@@ -127,7 +127,11 @@ test('execa is used only where agent commands are run', () => {
 test('no service is named in a host, and no CI in a kind', () => {
   const code = (text: string) => text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
   const hosts = [...pipe, ...plugin].filter(({ path }) => !/-settings\.ts$/.test(path));
-  expect(hosts.filter(({ text }) => /vertex|databricks|google|prefect|vercel|vault|azure/i.test(code(text))).map(({ path }) => path)).toEqual([]);
+  expect(
+    hosts
+      .filter(({ text }) => /vertex|databricks|google|prefect|vercel|vault|azure/i.test(code(text)))
+      .map(({ path }) => path),
+  ).toEqual([]);
   // Settings may name both CIs to their users.
   const kinds = core.filter(({ path }) => path.startsWith('shared/jobs/') && !/-settings\.ts$/.test(path));
   // Databricks names its Git providers, one of which is Bitbucket; that is its word, not the CI's.

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { type Credential, cachedCredential } from '../../shared/identity/credential.ts';
+import {
+  type Credential,
+  type CredentialSource,
+  cachedCredential,
+  joinedCredential,
+} from '../../shared/identity/credential.ts';
 import { Secret } from '../../shared/secret.ts';
 import { virtualClock } from '../contract/virtual-clock.ts';
 
@@ -44,6 +49,52 @@ function world({
     },
   };
 }
+
+describe('credentials that are carried together', () => {
+  const one = (name: string, ends: number | undefined, events: string[]): CredentialSource => ({
+    get: async () => {
+      events.push(`get ${name}`);
+      return { headers: { [`x-${name}`]: new Secret(name) }, expiresAt: ends ?? Number.POSITIVE_INFINITY };
+    },
+    renew: () => events.push(`renew ${name}`),
+    lastsUntil: () => ends,
+    isRefusal: ({ status }) => name === 'b' && status === 403,
+    release: async () => void events.push(`release ${name}`),
+  });
+  const answer = { kind: 'answer', status: 403, contentType: '', text: '' } as const;
+
+  it('are as good as the first of them to end', async () => {
+    const events: string[] = [];
+    const joined = joinedCredential([one('a', 5_000, events), one('b', 3_000, events), one('c', undefined, events)]);
+    const { headers, expiresAt } = await joined.get(signal);
+    expect(Object.keys(headers)).toEqual(['x-a', 'x-b', 'x-c']);
+    expect(expiresAt).toBe(3_000);
+    expect(joined.lastsUntil()).toBe(3_000);
+    expect(joined.isRefusal?.(answer)).toBe(true);
+    expect(joined.isRefusal?.({ ...answer, status: 404 })).toBe(false);
+    joined.renew();
+    await joined.release?.(signal);
+    expect(events).toEqual(
+      ['a', 'b', 'c']
+        .map((name) => `get ${name}`)
+        .concat(
+          ['a', 'b', 'c'].map((name) => `renew ${name}`),
+          ['a', 'b', 'c'].map((name) => `release ${name}`),
+        ),
+    );
+  });
+
+  it('are not asked for further when the first is refused', async () => {
+    const events: string[] = [];
+    const refused = { ...one('a', 1, events), get: async () => Promise.reject(new Error('refused')) };
+    await expect(joinedCredential([refused, one('b', 1, events)]).get(signal)).rejects.toThrow('refused');
+    expect(events).toEqual([]);
+  });
+
+  it('that all last for ever last for ever', () => {
+    expect(joinedCredential([one('a', undefined, [])]).lastsUntil()).toBeUndefined();
+  });
+});
 
 describe('a credential', () => {
   it('is exchanged once for all who ask at the same time', async () => {

@@ -27,6 +27,20 @@ test.each([
   for (let at = 0; at + 12 <= token.length; at += 1) expect(printed()).not.toContain(token.slice(at, at + 12));
 });
 
+test('a short secret is taken out as a whole, wherever it stands', async () => {
+  const { host, printed } = redactedLog();
+  await host.conceal([new Secret('hunter2')]);
+  host.log.info('user:hunter2@host, then hunter2');
+  expect(printed()).toContain('user:[redacted]@host, then [redacted]');
+});
+
+test('what could be any word is left alone', async () => {
+  const { host, printed } = redactedLog();
+  await host.conceal([new Secret('a'), new Secret('the')]);
+  host.log.info('that is the text');
+  expect(printed()).toContain('that is the text');
+});
+
 test('other text stays as it is', async () => {
   const { host, printed } = redactedLog();
   await host.conceal([new Secret('dapi0123456789abcdef0123456789abcdef')]);

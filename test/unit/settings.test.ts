@@ -19,6 +19,8 @@ import {
   refuseUnknown,
   required,
   type Settings,
+  secret,
+  secretMap,
   text,
   values,
   withDefault,
@@ -96,6 +98,19 @@ describe('settings', () => {
     const { values, faults } = parse({ it: map(described) }, given as Record<string, Json>);
     expect(faults).toEqual([]);
     expect(values?.it).toEqual({ epochs: '20', rate: '0.1', fast: 'true', run_id: '613245987654320003' });
+  });
+
+  it('that are secret are never shown, however wrong they are', () => {
+    const names = /^[a-z]+$/;
+    const { faults } = parse(
+      { key: secret({ ...described, pattern: /^k_/ }), headers: secretMap({ ...described, names, values: /^h_/ }) },
+      { key: 'wrong-s3cret', headers: { a: 'wrong-s3cret', 'wrong-s3cret': 'h_x' } },
+    );
+    expect(faults).toHaveLength(2);
+    expect(faults.join()).not.toContain('s3cret');
+    const { values } = parse({ key: secret({ ...described, pattern: /^k_/ }) }, { key: 'k_s3cret' });
+    expect(values?.key?.reveal()).toBe('k_s3cret');
+    expect(JSON.stringify(values)).not.toContain('s3cret');
   });
 
   it('that take a number take it as YAML reads it', () => {
