@@ -41,7 +41,14 @@ export function buildkiteTokens(
     renewable: true,
     // Every token is made for the audience that was asked for.
     isDefaultAudience: () => false,
-    howToRequest: (audience) => ["In pipeline.yml, in the plugin's configuration:", `  audience: ${audience}`],
+    changingSubject: () =>
+      values()['oidc-subject-claim'] === undefined
+        ? "Buildkite's subject names the commit unless «oidc-subject-claim» makes it an id that stays, such as pipeline_id"
+        : undefined,
+    howToRequest: (audience, setting = 'audience') => [
+      "In pipeline.yml, in the plugin's configuration:",
+      `  ${setting}: ${audience}`,
+    ],
     getSubjectToken: async ({ audience, lifetimeSeconds, signal }) => {
       const wanted = values()['oidc-lifetime'] ?? lifetimeSeconds;
       let answer = await request(audience, wanted, signal);

@@ -128,6 +128,7 @@ function bitbucketTokens(env: Env): SubjectTokenSource {
   return {
     renewable: false,
     howToRequest,
+    changingSubject: () => "Bitbucket's subject names the step, so it is another one in each run",
     isDefaultAudience: (audience) => audience.startsWith('ari:cloud:bitbucket::workspace/'),
     getSubjectToken: async ({ audience }) => {
       const token = env[TOKEN_VARIABLE]?.trim();

@@ -65,10 +65,12 @@ export async function bindRun(environment: BindEnvironment): Promise<BoundRun> {
   const explicitTimeout = (host.settings.get('timeout') ?? shared.timeout.default) !== shared.timeout.default;
   const job = await kind.bind(given, {
     context: host.context,
+    subjectTokens: host.subjectTokens,
     spec,
     attach: attach !== undefined,
     timeoutSeconds: values?.timeout ?? 0,
     files: environment.files,
+    earlierOutputs: host.earlierOutputs,
     faults,
   });
   if (values?.attach !== undefined && job !== undefined && !isAttachable(values.attach, job, host)) {

@@ -4,6 +4,8 @@ export interface Files {
   read(path: string, limitBytes: number): Promise<{ readonly text: string } | { readonly problem: string }>;
   /** Everything below a directory that is not a directory, in the order of the paths; symbolic links are listed and not followed. */
   list(directory: string): Promise<{ readonly entries: readonly FileEntry[] } | { readonly problem: string }>;
+  /** One file as `list` gives it, under the path that was asked for. */
+  entry(path: string): Promise<FileEntry | { readonly problem: string }>;
   /** A file's bytes, a part at a time. Rejects with a plain message. */
   stream(path: string): AsyncIterable<Uint8Array>;
   /** Writes a file that only its owner may change, with the directories that lead to it. Rejects with a plain message. */

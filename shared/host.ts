@@ -14,8 +14,10 @@ export interface SubjectTokenSource {
   getSubjectToken(request: SubjectTokenRequest): Promise<Secret>;
   /** Whether `audience` is the one that this CI uses when none is asked for: only the service can say whether it is trusted. */
   isDefaultAudience(audience: string): boolean;
-  /** What to write into the pipeline so that the token is made for `audience`. */
-  howToRequest(audience: string): readonly string[];
+  /** What to write into the pipeline so that the token is made for `audience`; `setting` is what it is called there. */
+  howToRequest(audience: string, setting?: string): readonly string[];
+  /** Why the token's subject is another one in each run, with what helps; undefined where it stays the same. */
+  changingSubject(): string | undefined;
 }
 
 export interface SubjectTokenRequest {

@@ -13,6 +13,8 @@ export interface HttpCall {
   /** Headers that nobody may see, such as `authorization`. */
   readonly secretHeaders?: SecretHeaders;
   readonly body?: string | StreamedBody;
+  /** The milliseconds that a refusal asks to wait, for services that say so in its body. */
+  readonly askedToWait?: (answer: Answer, now: number) => number | undefined;
 }
 
 export type SecretHeaders = Readonly<Record<string, Secret>>;
@@ -68,6 +70,7 @@ const USER_AGENT = `${PROJECT.name}/${PROJECT.version}`;
 const ANSWER_LIMIT = 16 * 1024 * 1024;
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 20_000;
+const SLOWEST_BYTES_PER_MS = 64;
 
 /** Statuses after which the same request may succeed. */
 export function isTransient(status: number): boolean {
@@ -95,7 +98,8 @@ export interface TransportResponse {
 export function createHttp(transport: Transport, clock: Clock, timings: HttpTimings): Http {
   const once = async (call: HttpCall, signal: AbortSignal): Promise<Attempt> => {
     requireTrustworthy(call.url);
-    const timeout = AbortSignal.timeout(timings.attemptMs);
+    const limitMs = timings.attemptMs + sendingMs(call);
+    const timeout = AbortSignal.timeout(limitMs);
     try {
       const response = await transport(call.url, {
         method: call.method,
@@ -114,7 +118,7 @@ export function createHttp(transport: Transport, clock: Clock, timings: HttpTimi
       const text = await readLimited(response);
       const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), clock.now());
       const dateMs = Date.parse(response.headers.get('date') ?? '');
-      return {
+      const answer: Answer = {
         kind: 'answer',
         status: response.status,
         contentType: response.headers.get('content-type') ?? '',
@@ -122,10 +126,12 @@ export function createHttp(transport: Transport, clock: Clock, timings: HttpTimi
         ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
         ...(Number.isNaN(dateMs) ? {} : { dateMs }),
       };
+      const askedMs = retryAfterMs ?? call.askedToWait?.(answer, clock.now());
+      return askedMs === undefined ? answer : { ...answer, retryAfterMs: askedMs };
     } catch (error) {
       signal.throwIfAborted();
       if (timeout.aborted)
-        return { kind: 'lost', reason: `no answer within ${timings.attemptMs / 1000} s`, sent: true };
+        return { kind: 'lost', reason: `no answer within ${limitMs / 1000} s`, sent: true };
       return lostBy(error);
     }
   };
@@ -136,7 +142,8 @@ export function createHttp(transport: Transport, clock: Clock, timings: HttpTimi
       const result = lostIfCutShort(await once(call, signal));
       if (result.kind === 'answer' && !isTransient(result.status)) return result;
       const wait = retryDelay(attempt, result);
-      if (clock.now() - startedAt + wait > timings.budgetMs) throw exhausted(call.url, result, attempt);
+      if (clock.now() - startedAt + wait > timings.budgetMs + sendingMs(call))
+        throw exhausted(call.url, result, attempt);
       await clock.sleep(wait, signal);
       signal.throwIfAborted();
     }
@@ -153,6 +160,11 @@ export function createHttp(transport: Transport, clock: Clock, timings: HttpTimi
   };
 
   return { once, persist, warm };
+}
+
+/** What sending a large body may take, in ms, before it counts as stuck. */
+function sendingMs({ body }: HttpCall): number {
+  return typeof body === 'object' ? Math.ceil(body.bytes / SLOWEST_BYTES_PER_MS) : 0;
 }
 
 function revealed(headers: SecretHeaders = {}): Record<string, string> {

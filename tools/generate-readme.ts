@@ -5,6 +5,7 @@ import { JOB_KINDS } from '../shared/jobs/index.ts';
 import { variableName } from '../shared/output-names.ts';
 import { PROJECT } from '../shared/project.ts';
 import { runSettings } from '../shared/run-settings.ts';
+import { secretSettings } from '../shared/secrets/secret-settings.ts';
 import type { Setting, Settings } from '../shared/settings.ts';
 import { PLACEHOLDERS } from '../shared/template.ts';
 
@@ -81,11 +82,33 @@ function settingsSection(): string {
   const kinds = JOB_KINDS.map(({ id }) => id);
   const parts = [
     `### Every run\n\n${settingsTable(runSettings(kinds))}`,
-    ...JOB_KINDS.map(({ id, title, settings }) => `### \`${id}\`: ${title}\n\n${settingsTable(settings)}`),
+    ...JOB_KINDS.map(({ id, title, settings }) => `### \`${id}\`: ${title}\n\n${kindTable(settings)}`),
+    `### Secrets\n\n${secretsTable()}`,
     `### Buildkite only\n\n${settingsTable(buildkiteSettings)}`,
     `### Bitbucket only\n\n${settingsTable(bitbucketSettings)}`,
   ];
   return `${parts.join('\n\n')}\n\n_(*) = required._`;
+}
+
+/** The settings of secret brokers are the same wherever they are, so they are told once. */
+function kindTable(settings: Settings): string {
+  if (!takesSecrets(settings)) return settingsTable(settings);
+  const own = Object.entries(settings).filter(([name, setting]) => !isOfBrokers(name, setting));
+  return `${settingsTable(Object.fromEntries(own))}\n\nAnd those under [Secrets](#secrets).`;
+}
+
+function secretsTable(): string {
+  const ids = JOB_KINDS.filter(({ settings }) => takesSecrets(settings)).map(({ id }) => `\`${id}\``);
+  const shared = Object.entries<Setting>(secretSettings);
+  return `Of ${ids.join(', ')}: where their secret settings come from, see [docs/secrets.md](docs/secrets.md).\n\n${settingsTable(Object.fromEntries(shared))}`;
+}
+
+function takesSecrets(settings: Settings): boolean {
+  return 'secret-from' in settings;
+}
+
+function isOfBrokers(name: string, setting: Setting): boolean {
+  return Object.entries<Setting>(secretSettings).some(([known, each]) => known === name && each === setting);
 }
 
 function settingsTable(settings: Settings): string {

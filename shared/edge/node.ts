@@ -1,7 +1,7 @@
 /** Where the core meets Node: clock, checkout, signals, loopback simulators. Only the two mains import this. */
 import { constants } from 'node:fs';
 import { lstat, mkdir, open, readdir, readlink, realpath, stat } from 'node:fs/promises';
-import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
 import { SubmitError } from '../errors.ts';
@@ -57,6 +57,19 @@ export function checkoutFiles(root: string): Files {
         return { problem: readProblem(shown(directory), error) };
       }
     },
+    entry: async (path) => {
+      try {
+        const base = await realpath(root);
+        const whole = resolve(base, path);
+        // Links on the way are followed; the file may be one itself.
+        const target = join(await realpath(dirname(whole)), basename(whole));
+        if (!inside(base, target)) return { problem: `${shown(path)} is outside the checkout` };
+        const entry = await entryAt(target, path);
+        return entry ?? { problem: `${shown(path)} is a directory` };
+      } catch (error) {
+        return { problem: readProblem(shown(path), error) };
+      }
+    },
     stream: async function* (path) {
       const base = await realpath(root);
       const target = await realpath(resolve(base, path));
@@ -89,12 +102,18 @@ async function entriesBelow(top: string): Promise<readonly FileEntry[]> {
   for (const item of found) {
     if (item.isDirectory()) continue;
     const whole = join(item.parentPath, item.name);
-    const info = await lstat(whole);
-    const path = relative(top, whole).split(sep).join('/');
-    const link = info.isSymbolicLink() ? { link: await readlink(whole) } : {};
-    entries.push({ path, mode: info.mode, bytes: info.size, ...link });
+    const entry = await entryAt(whole, relative(top, whole).split(sep).join('/'));
+    if (entry !== undefined) entries.push(entry);
   }
   return entries.sort((left, right) => (left.path < right.path ? -1 : 1));
+}
+
+/** Undefined for a directory. */
+async function entryAt(whole: string, path: string): Promise<FileEntry | undefined> {
+  const info = await lstat(whole);
+  if (info.isDirectory()) return undefined;
+  const link = info.isSymbolicLink() ? { link: await readlink(whole) } : {};
+  return { path, mode: info.mode, bytes: info.size, ...link };
 }
 
 function mebibytes(bytes: number): string {

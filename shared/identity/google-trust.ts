@@ -1,4 +1,6 @@
-import type { HttpCall } from '../http.ts';
+import { bearer, type HttpCall } from '../http.ts';
+import type { JsonObject } from '../json.ts';
+import { Secret } from '../secret.ts';
 import type { SubjectTokenDemand } from './subject-token.ts';
 
 /** The only scope that Vertex AI takes. */
@@ -29,30 +31,38 @@ export function tokenUrl({ universeDomain }: GoogleTrust): string {
 
 /** https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken */
 export function impersonationCall(trust: GoogleTrust): HttpCall {
+  return accountCall(trust, 'generateAccessToken', { scope: [SCOPE], lifetime: `${trust.lifetimeSeconds}s` });
+}
+
+/** A request for a token of the service account, made through its delegates where it has some. */
+export function accountCall(trust: GoogleTrust, method: string, body: JsonObject): HttpCall {
   const account = encodeURIComponent(trust.serviceAccount ?? '');
   const delegates = trust.delegates.map((delegate) => `projects/-/serviceAccounts/${delegate}`);
   return {
     method: 'POST',
-    url: `https://iamcredentials.${trust.universeDomain}/v1/projects/-/serviceAccounts/${account}:generateAccessToken`,
+    url: `https://iamcredentials.${trust.universeDomain}/v1/projects/-/serviceAccounts/${account}:${method}`,
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({
-      scope: [SCOPE],
-      lifetime: `${trust.lifetimeSeconds}s`,
-      ...(delegates.length === 0 ? {} : { delegates }),
-    }),
+    body: JSON.stringify({ ...body, ...(delegates.length === 0 ? {} : { delegates }) }),
   };
 }
 
-/** The form of the exchange that the library sends, for `dry-run`. */
-export function stsForm(trust: GoogleTrust, subjectToken: string): Record<string, string> {
-  return {
-    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
-    audience: providerAudience(trust),
-    scope: SCOPE,
-    requested_token_type: 'urn:ietf:params:oauth:token-type:access_token',
-    subject_token: subjectToken,
-    subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+/** The requests of a login, with placeholders for tokens. */
+export function loginCalls(trust: GoogleTrust): readonly HttpCall[] {
+  const exchange: HttpCall = {
+    method: 'POST',
+    url: tokenUrl(trust),
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: new URLSearchParams({
+      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+      audience: providerAudience(trust),
+      scope: SCOPE,
+      requested_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+      subject_token: '[redacted]',
+      subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+    }).toString(),
   };
+  const impersonation = { ...impersonationCall(trust), secretHeaders: bearer(new Secret('')) };
+  return trust.serviceAccount === undefined ? [exchange] : [exchange, impersonation];
 }
 
 /** What a token must say to be accepted: the audience that is set, else the provider's own name in either form. */

@@ -1,7 +1,7 @@
 import type { CiContext } from '../ci-context.ts';
 import type { SubmitError } from '../errors.ts';
 import type { Files } from '../files.ts';
-import type { Outputs } from '../host.ts';
+import type { Outputs, SubjectTokenSource } from '../host.ts';
 import type { Answer, HttpCall } from '../http.ts';
 import type { CredentialSource } from '../identity/credential.ts';
 import type { ExchangeEnvironment } from '../identity/exchange.ts';
@@ -137,12 +137,15 @@ export interface Job {
 /** What `bind` may look at besides the settings. */
 export interface Binding {
   readonly context: CiContext;
+  readonly subjectTokens: SubjectTokenSource;
   /** The parsed spec, placeholders filled and overrides applied. */
   readonly spec: JsonObject | undefined;
   /** An earlier job is waited for, so there is nothing to submit. */
   readonly attach: boolean;
   readonly timeoutSeconds: number;
   readonly files: Files;
+  /** The outputs of an earlier step, by its key, where the CI keeps them. */
+  readonly earlierOutputs: ((step: string) => Promise<Outputs | undefined>) | undefined;
   readonly faults: Faults;
 }
 

@@ -1,6 +1,10 @@
+import { SubmitError } from '../errors.ts';
 import type { HttpCall } from '../http.ts';
 import type { ExchangeEnvironment } from '../identity/exchange.ts';
-import type { Secret } from '../secret.ts';
+import { isObject, type Json, parseJson, textAt } from '../json.ts';
+import { plainLine } from '../remote-text.ts';
+import { Secret } from '../secret.ts';
+import type { BrokerSecret, Reading } from './broker.ts';
 
 /** Where a secret setting's value comes from. */
 export interface SecretSource {
@@ -15,7 +19,7 @@ export interface SecretSource {
   read(environment: ExchangeEnvironment, signal: AbortSignal): Promise<Secret>;
 }
 
-const GUIDE = 'docs/secrets.md';
+export const GUIDE = 'docs/secrets.md';
 
 /** A secret that stands in the CI's variables. It works, and every use of it says what to do instead. */
 export function storedSecret(setting: string, value: Secret, spelled: string): SecretSource {
@@ -31,4 +35,62 @@ export function storedSecret(setting: string, value: Secret, spelled: string): S
       return value;
     },
   };
+}
+
+/** A secret that a broker keeps, read when it is needed. */
+export function brokeredSecret(setting: string, secret: BrokerSecret): SecretSource {
+  return {
+    title: secret.title,
+    calls: secret.calls,
+    read: async (environment, signal) => {
+      const reading = await secret.fetch(environment, signal);
+      const value = new Secret(secretText(secret, reading));
+      await environment.conceal([value]);
+      const version = reading.version === undefined ? '' : `, version ${plainLine(reading.version, 80)}`;
+      environment.log.info(`read ${setting}${version}, from ${secret.title}`);
+      return value;
+    },
+  };
+}
+
+/**
+ * What of a reading is the secret: all of it, or the member of its JSON that is meant, as one line of text.
+ * @throws SubmitError `secret-unavailable`, which holds nothing of it.
+ */
+export function secretText({ title, key }: Pick<BrokerSecret, 'title' | 'key'>, { text }: Reading): string {
+  const whole = key === undefined ? text : memberOf(title, key, text);
+  // Shells and editors end what they write with a line feed, and no key ends with one.
+  const line = whole.replace(/(?:\r?\n)+$/, '');
+  if (line !== '' && !/[\x00-\x1f\x7f\ufffd]/.test(line)) return line;
+  throw unusable(title, line === '' ? 'it is empty' : 'it is not one line of text', [
+    'one line of text, as the service gave it',
+  ]);
+}
+
+function memberOf(title: string, key: string, text: string): string {
+  const json = parsed(text);
+  if (!isObject(json)) throw unusable(title, 'it is not a JSON object', [`a JSON object with the member ${key}`]);
+  const member = textAt(json, key);
+  if (member !== undefined) return member;
+  const names = Object.keys(json)
+    .slice(0, 20)
+    .map((name) => plainLine(name, 60));
+  throw unusable(title, `it has no text at ${key}`, [`one of its members: ${names.join(', ') || 'it has none'}`]);
+}
+
+function parsed(text: string): Json | undefined {
+  try {
+    return parseJson(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function unusable(title: string, why: string, expected: readonly string[]): SubmitError {
+  return new SubmitError('secret-unavailable', {
+    happened: `${title} was read and cannot be used: ${why}`,
+    expected,
+    remedy: ['Correct the secret there (a new version), or the reference in «secret-from».'],
+    link: GUIDE,
+  });
 }

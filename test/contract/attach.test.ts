@@ -88,14 +88,14 @@ test.each(SAMPLES_AND_CIS)('a failure of an attached %s fails the step on %s', (
   }),
 );
 
-test.each(SAMPLES_AND_CIS)('a reference that leads to nothing is explained for %s on %s', (id, ci) =>
+test.each(SAMPLES_AND_CIS)('a reference that leads to nothing is explained for %s on %s', (id, ci, sample) =>
   stages.use(async (stage, build) => {
     const missingFile = await attach(stage, { kind: id, ci, build }, 'file:nowhere.json');
     expect(missingFile.exitCode, missingFile.log).toBe(EXIT.settings);
     expect(missingFile.log).toContain('nowhere.json does not exist in the checkout');
     expect(missingFile.requests).toEqual([]);
 
-    const nobody = ci === 'buildkite' ? 'step:nobody' : '404';
+    const nobody = ci === 'buildkite' ? 'step:nobody' : (sample.nobodysName ?? '404');
     const result = await attach(stage, { kind: id, ci, build }, nobody);
     expect(result.exitCode, result.log).toBe(EXIT.service);
     expect(result.log).toMatch(/not-found: \S.*/);

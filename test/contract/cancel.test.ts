@@ -180,6 +180,6 @@ test.each(SAMPLES_AND_CIS)('when %s cannot be cancelled, the user on %s is told 
     expect(result.exitCode, result.log).toBe(EXIT.terminated);
     expect(jobs()).toMatchObject([{ cancelled: false }]);
     const shortId = jobs()[0]?.id.split('/').at(-1);
-    expect(result.log).toMatch(new RegExp(`could not be cancelled in time; cancel it by hand: \\S.* ${shortId}\\b`));
+    expect(result.log).toMatch(new RegExp(`could not be cancelled in time; cancel it by hand: \\S.*[ /]${shortId}\\b`));
   }),
 );

@@ -12,6 +12,8 @@ import { allSettings } from '../../shared/jobs/all-settings.ts';
 import { JOB_KINDS } from '../../shared/jobs/index.ts';
 import type { Json } from '../../shared/json.ts';
 import { run } from '../../shared/run.ts';
+import { brokerSecrets } from '../simulators/brokers-tenant.ts';
+import { VERCEL } from '../simulators/vercel-tenant.ts';
 import { createWorld, type RecordedRequest, type World, type WorldOptions } from '../simulators/world.ts';
 import { agentOverHttp } from './agent-over-http.ts';
 import { type Ci, type KindSample, sampleOf } from './kind-samples.ts';
@@ -118,7 +120,7 @@ export async function runStep(stage: Stage, step: Step): Promise<StepResult> {
   const outputs = await publishedOutputs(stage, step, requests, checkout);
   const tokens = [...tokensOf(world)].filter((token) => !tokensBefore.has(token));
   refuseLeaks(
-    [...tokens, env.BITBUCKET_STEP_OIDC_TOKEN ?? ''],
+    [...tokens, ...storedKeys(world), env.BITBUCKET_STEP_OIDC_TOKEN ?? ''],
     JSON.stringify({ log, reports, outputs, commandLines }),
   );
   const lines = log.replace(/\u001b\[\d+m/g, '').split('\n');
@@ -155,10 +157,17 @@ async function publishedOutputs(
   return text === undefined ? undefined : (JSON.parse(text) as Record<string, string>);
 }
 
+/** The keys that brokers keep for services which take no other. */
+function storedKeys({ prefect }: World): readonly string[] {
+  return [...brokerSecrets(), ...prefect.issuedTokens(), ...Object.values(VERCEL.tokens)];
+}
+
 /** Every token that was given out so far. */
-function tokensOf({ google, databricks, agentApi }: World): Set<string> {
+function tokensOf({ google, databricks, agentApi, brokers, vercel }: World): Set<string> {
   return new Set([
     ...google.issuedTokens(),
+    ...brokers.issuedTokens(),
+    ...vercel.issuedTokens(),
     ...databricks.issued().map(({ accessToken }) => accessToken),
     ...agentApi.oidcRequests().map(({ token }) => token),
   ]);
@@ -169,7 +178,7 @@ function refuseLeaks(tokens: readonly string[], seen: string): void {
   for (const token of tokens) {
     // The header of a JSON Web Token is the same for all of them.
     const secret = token.startsWith('ey') ? token.slice(token.indexOf('.') + 1) : token;
-    const part = secret.match(/.{16}/g)?.find((chunk) => seen.includes(chunk));
+    const part = (secret.match(/.{16}/g) ?? [secret]).find((chunk) => chunk !== '' && seen.includes(chunk));
     if (part !== undefined) throw new Error(`A part of a token can be seen (${part}…): ${seen}`);
   }
 }

@@ -2,7 +2,9 @@ import type { FailureCause } from '../../shared/jobs/job-kind.ts';
 import type { Json } from '../../shared/json.ts';
 import { DATABRICKS, GOOGLE, providerName } from '../simulators/tenant.ts';
 import type { World } from '../simulators/world.ts';
+import { prefectDeploymentUpdate, prefectFlowRun } from './prefect-samples.ts';
 import { databricksLife, type RemoteLife, vertexLife } from './remote-life.ts';
+import { vercelDeployment } from './vercel-samples.ts';
 
 export type Ci = 'bitbucket' | 'buildkite';
 export const CIS: readonly Ci[] = ['bitbucket', 'buildkite'];
@@ -54,6 +56,8 @@ export interface KindSample {
   script(world: World, life: RemoteLife): void;
   /** Another way to name the job, as a user may have it from the service's own pages. */
   otherName(id: string): string;
+  /** A name in the service's form that no job has; `404` where it is digits. */
+  readonly nobodysName?: string;
   /** The seconds after which the submission tells the service to end the job; undefined where a request cannot. */
   serverTimeout(body: string): number | undefined;
   /** Whether the service can be asked for a submission by its key. */
@@ -165,7 +169,14 @@ const databricksRunNow: KindSample = {
 };
 
 /** One sample of each kind, by its id. */
-export const KIND_SAMPLES: readonly KindSample[] = [vertexCustomJob, databricksSubmitRun, databricksRunNow];
+export const KIND_SAMPLES: readonly KindSample[] = [
+  vertexCustomJob,
+  databricksSubmitRun,
+  databricksRunNow,
+  prefectFlowRun,
+  prefectDeploymentUpdate,
+  vercelDeployment,
+];
 
 /** Those whose submission makes a run. */
 export const RUN_SAMPLES: readonly KindSample[] = KIND_SAMPLES.filter(({ repeatable }) => repeatable === undefined);

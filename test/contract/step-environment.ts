@@ -6,7 +6,12 @@ import type { Stage, Step } from './harness.ts';
 import type { KindSample } from './kind-samples.ts';
 
 /** The variables that a step's process finds, with its settings written as its CI's users write them. */
-export async function stepEnvironment(stage: Stage, step: Step, sample: KindSample, checkout: string): Promise<Env> {
+export async function stepEnvironment(
+  stage: Stage,
+  step: Step,
+  sample: Pick<KindSample, 'settings' | 'audience'>,
+  checkout: string,
+): Promise<Env> {
   const settings = Object.entries({ job: step.kind, ...sample.settings(step.ci), ...step.settings });
   const given = Object.fromEntries(settings.filter(([, value]) => value !== null));
   const shared = { KEYLESS_SUBMIT_SIMULATORS: stage.world.url, CI: 'true', PATH: '/usr/bin:/bin', TMPDIR: checkout };
@@ -21,7 +26,7 @@ function attemptOf({ attempt, retry }: Step): number {
 async function bitbucket(
   { world }: Stage,
   step: Step,
-  sample: KindSample,
+  sample: Pick<KindSample, 'settings' | 'audience'>,
   settings: Readonly<Record<string, Json>>,
 ): Promise<Env> {
   const build = step.build ?? 42;

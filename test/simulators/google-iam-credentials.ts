@@ -1,6 +1,7 @@
 import type { AccessTokens, Caller } from './google-access-tokens.ts';
 import { badRequest, errorInfo, googleError, jsonBody, noSuchPath } from './google-error.ts';
 import { allows, type Permission, type ServiceAccount, serviceAccountCaller } from './google-iam-policy.ts';
+import type { GoogleIdTokens } from './google-id-tokens.ts';
 import { durationSeconds } from './protobuf-json-values.ts';
 import { typeLookup } from './protobuf-types.ts';
 import { validateMessage } from './protobuf-walker.ts';
@@ -9,6 +10,7 @@ import type { Handler } from './serve.ts';
 export interface GoogleIamCredentialsOptions {
   readonly serviceAccounts: readonly ServiceAccount[];
   readonly tokens: AccessTokens;
+  readonly idTokens: GoogleIdTokens;
   readonly now: () => number;
 }
 
@@ -27,6 +29,19 @@ interface GenerateAccessTokenRequest {
   readonly delegates?: readonly string[];
 }
 
+interface GenerateIdTokenRequest {
+  readonly audience: string;
+  readonly includeEmail?: boolean;
+  readonly delegates?: readonly string[];
+}
+
+/** The caller's right to become the account at the end of the chain was checked. */
+interface Call<Body> {
+  readonly caller: Caller;
+  readonly target: ServiceAccount;
+  readonly body: Body;
+}
+
 const DEFAULT_LIFETIME_SECONDS = 3600;
 const EXTENDED_LIFETIME_SECONDS = 43_200;
 const LIFETIME_CONSTRAINT = 'constraints/iam.allowServiceAccountCredentialLifetimeExtension';
@@ -42,6 +57,14 @@ const types = typeLookup({
         lifetime: { type: 'google.protobuf.Duration' },
       },
     },
+    GenerateIdTokenRequest: {
+      fields: {
+        delegates: { rule: 'repeated', type: 'string' },
+        audience: { type: 'string', options: { '(google.api.field_behavior)': 'REQUIRED' } },
+        includeEmail: { type: 'bool' },
+        organizationNumberIncluded: { type: 'bool' },
+      },
+    },
     google: { nested: { protobuf: { nested: { Duration: { fields: {} } } } } },
   },
 });
@@ -55,26 +78,54 @@ export function googleIamCredentials(options: GoogleIamCredentialsOptions): {
 
   const handle: Handler = async (request) => {
     const path = decodeURIComponent(new URL(request.url).pathname);
-    const name = /^\/v1\/(projects\/-\/serviceAccounts\/[^/:]+):generateAccessToken$/.exec(path)?.[1];
+    const [, name, verb] = /^\/v1\/(projects\/-\/serviceAccounts\/[^/:]+):(\w+)$/.exec(path) ?? [];
     if (request.method !== 'POST' || name === undefined) return noSuchPath(request);
+    if (verb === 'generateAccessToken') {
+      const call = await readCall<GenerateAccessTokenRequest>(
+        request,
+        name,
+        'GenerateAccessTokenRequest',
+        'iam.serviceAccounts.getAccessToken',
+      );
+      return call instanceof Response ? call : generateAccessToken(call);
+    }
+    if (verb !== 'generateIdToken') return noSuchPath(request);
+    const call = await readCall<GenerateIdTokenRequest>(
+      request,
+      name,
+      'GenerateIdTokenRequest',
+      'iam.serviceAccounts.getOpenIdToken',
+    );
+    if (call instanceof Response) return call;
+    return Response.json({ token: await options.idTokens.issue(call.target, call.body) });
+  };
+
+  async function readCall<Body extends { delegates?: readonly string[] }>(
+    request: Request,
+    name: string,
+    message: string,
+    permission: Permission,
+  ): Promise<Call<Body> | Response> {
     const caller = options.tokens.authenticate(request, 'iamcredentials.googleapis.com');
     if (caller instanceof Response) return caller;
     const json = await jsonBody(request);
     if (json instanceof Response) return json;
-    const violations = validateMessage('GenerateAccessTokenRequest', json.body, { types });
+    const violations = validateMessage(message, json.body, { types });
     if (violations.length > 0) {
-      const message = violations.map(({ description }) => description).join('\n');
-      return googleError('INVALID_ARGUMENT', message, [
+      return googleError('INVALID_ARGUMENT', violations.map(({ description }) => description).join('\n'), [
         badRequest(violations.map(({ field, description }) => ({ field, description }))),
       ]);
     }
-    const { scope, lifetime, delegates = [] } = json.body as GenerateAccessTokenRequest;
-
-    const chain = [...delegates, name].map((resource) => findServiceAccount(options.serviceAccounts, resource));
+    const body = json.body as Body;
+    const chain = [...(body.delegates ?? []), name].map((each) => findServiceAccount(options.serviceAccounts, each));
     const target = chain.at(-1);
-    const denied = deniedPermission(caller, chain);
-    if (denied !== undefined || target === undefined) return permissionDenied(denied ?? GET_ACCESS_TOKEN);
+    const denied = deniedPermission(caller, chain, permission);
+    if (denied !== undefined || target === undefined) return permissionDenied(denied ?? permission);
+    return { caller, target, body };
+  }
 
+  function generateAccessToken({ caller, target, body }: Call<GenerateAccessTokenRequest>): Response {
+    const { scope, lifetime, delegates = [] } = body;
     const lifetimeSeconds = lifetime === undefined ? DEFAULT_LIFETIME_SECONDS : (durationSeconds(lifetime) ?? 0);
     const fault = lifetimeFault(lifetimeSeconds, target);
     if (fault !== undefined) return googleError('INVALID_ARGUMENT', fault);
@@ -94,17 +145,20 @@ export function googleIamCredentials(options: GoogleIamCredentialsOptions): {
       lifetimeSeconds,
     });
     return Response.json({ accessToken, expireTime: new Date(expiresAt).toISOString().replace(/\.\d+Z$/, 'Z') });
-  };
+  }
+
   return { handle, impersonations: () => impersonations };
 }
 
-const GET_ACCESS_TOKEN = 'iam.serviceAccounts.getAccessToken';
-
 /** Each account of the chain must be allowed to delegate to the next, and the last one to make the token. */
-function deniedPermission(caller: Caller, chain: readonly (ServiceAccount | undefined)[]): Permission | undefined {
+function deniedPermission(
+  caller: Caller,
+  chain: readonly (ServiceAccount | undefined)[],
+  wanted: Permission,
+): Permission | undefined {
   let current = caller;
   for (const [index, account] of chain.entries()) {
-    const permission = index === chain.length - 1 ? GET_ACCESS_TOKEN : 'iam.serviceAccounts.implicitDelegation';
+    const permission = index === chain.length - 1 ? wanted : 'iam.serviceAccounts.implicitDelegation';
     if (account === undefined || !allows(account.bindings, current, permission)) return permission;
     current = serviceAccountCaller(account.email);
   }

@@ -32,6 +32,7 @@ const PERMISSIONS = {
     'iam.serviceAccounts.signBlob',
     'iam.serviceAccounts.signJwt',
   ],
+  'roles/iam.serviceAccountOpenIdTokenCreator': ['iam.serviceAccounts.getOpenIdToken'],
   'roles/iam.serviceAccountUser': ['iam.serviceAccounts.actAs'],
   'roles/aiplatform.user': [
     'aiplatform.customJobs.cancel',
@@ -41,6 +42,7 @@ const PERMISSIONS = {
     'aiplatform.customJobs.list',
   ],
   'roles/aiplatform.viewer': ['aiplatform.customJobs.get', 'aiplatform.customJobs.list'],
+  'roles/secretmanager.secretAccessor': ['secretmanager.versions.access'],
 } as const;
 
 export type Role = keyof typeof PERMISSIONS;

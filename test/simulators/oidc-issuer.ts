@@ -38,6 +38,11 @@ export function buildkiteIssuer(): Promise<OidcIssuer> {
   return createIssuer('https://agent.buildkite.com', 'https://agent.buildkite.com/.well-known/jwks');
 }
 
+/** The issuer of Google's ID tokens (https://developers.google.com/identity/openid-connect/openid-connect#discovery). */
+export function googleIssuer(): Promise<OidcIssuer> {
+  return createIssuer('https://accounts.google.com', 'https://www.googleapis.com/oauth2/v3/certs');
+}
+
 async function createIssuer(issuer: string, jwksUri: string): Promise<OidcIssuer> {
   const [published, unpublished] = await Promise.all([generateKeyPair('RS256'), generateKeyPair('RS256')]);
   const publishedKid = crypto.randomUUID();

@@ -94,6 +94,7 @@ export function googleTenant(): Pick<GoogleOptions, 'providers' | 'serviceAccoun
     serviceAccounts: [
       {
         email: GOOGLE.trainer,
+        uniqueId: '104857600000000000001',
         bindings: principals.map((member) => ({ role: 'roles/iam.workloadIdentityUser', member })),
       },
       {

@@ -1,4 +1,6 @@
 import { type BitbucketReports, bitbucketReports } from './bitbucket-reports.ts';
+import { type BrokersOptions, type SecretBrokers, secretBrokers } from './brokers.ts';
+import { brokersTenant, googleSecrets } from './brokers-tenant.ts';
 import { type BuildkiteAgentApi, buildkiteAgentApi } from './buildkite-agent-api.ts';
 import { type DatabricksOptions, type DatabricksSimulators, databricksSimulators } from './databricks.ts';
 import { type GoogleInspection, type GoogleOptions, googleSimulators } from './google.ts';
@@ -9,8 +11,12 @@ import {
   buildkiteIssuer,
   type OidcIssuer,
 } from './oidc-issuer.ts';
+import { type PrefectOptions, type PrefectSimulator, prefectSimulator } from './prefect.ts';
+import { prefectTenant } from './prefect-tenant.ts';
 import { type Fault, type Handler, scriptedFaults, serve } from './serve.ts';
 import * as tenant from './tenant.ts';
+import { type VercelOptions, type VercelSimulator, vercelSimulator } from './vercel.ts';
+import { vercelTenant } from './vercel-tenant.ts';
 
 /** What a request asks for, under the host's real name. */
 export interface RequestLine {
@@ -31,6 +37,9 @@ export interface WorldOptions {
   readonly now?: () => number;
   readonly google?: Partial<GoogleOptions>;
   readonly databricks?: Partial<DatabricksOptions>;
+  readonly prefect?: Partial<PrefectOptions>;
+  readonly brokers?: Partial<BrokersOptions>;
+  readonly vercel?: Partial<VercelOptions>;
   /** Replaces the Buildkite job's facts. */
   readonly buildkiteJobId?: string;
   /** More hosts than the company's services. */
@@ -45,6 +54,9 @@ export interface World extends AsyncDisposable {
   readonly url: string;
   readonly google: GoogleInspection;
   readonly databricks: DatabricksSimulators;
+  readonly prefect: PrefectSimulator;
+  readonly brokers: SecretBrokers;
+  readonly vercel: VercelSimulator;
   readonly agentApi: BuildkiteAgentApi;
   readonly reports: BitbucketReports;
   readonly issuers: { readonly bitbucket: OidcIssuer; readonly buildkite: OidcIssuer };
@@ -70,8 +82,18 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   let origin = '';
   let delay = 0;
   const outbound = (url: string) => fetch(url.replace('https:/', origin));
-  const google = googleSimulators({ ...tenant.googleTenant(), outbound, now, ...options.google });
+  const google = googleSimulators({
+    ...tenant.googleTenant(),
+    secrets: googleSecrets(),
+    outbound,
+    now,
+    ...options.google,
+  });
+  const brokers = secretBrokers({ ...brokersTenant(), outbound, now, ...options.brokers });
   const databricks = databricksSimulators({ ...tenant.databricksTenant(), outbound, now, ...options.databricks });
+  const { verifyIdToken } = google;
+  const prefect = prefectSimulator({ ...prefectTenant(), verifyIdToken, now, ...options.prefect });
+  const vercel = vercelSimulator({ ...vercelTenant(), outbound, now, ...options.vercel });
   const context = { ...tenant.BUILDKITE_JOB, jobId: options.buildkiteJobId ?? tenant.BUILDKITE_JOB.jobId };
   const agentApi = buildkiteAgentApi({ issuer: buildkite, context, accessToken: tenant.AGENT_ACCESS_TOKEN, now });
   const reports = bitbucketReports({
@@ -95,7 +117,13 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       // What comes in absolute form was meant for the proxy beside a Bitbucket step.
       if (url.hostname === ISSUERS.bitbucket) return reports.handle(request);
       const [, host = '', ...path] = url.pathname.split('/');
-      const handler = handlers.get(host) ?? google.hosts(host) ?? databricks.hosts(host);
+      const handler =
+        handlers.get(host) ??
+        google.hosts(host) ??
+        brokers.hosts(host) ??
+        databricks.hosts(host) ??
+        prefect.hosts(host) ??
+        vercel.hosts(host);
       if (handler === undefined) return new Response(`no such host: ${host}`, { status: 502 });
       const headers = new Headers(request.headers);
       headers.set('x-simulated-host', host);
@@ -131,6 +159,9 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     url: served.url,
     google,
     databricks,
+    prefect,
+    brokers,
+    vercel,
     agentApi,
     reports,
     issuers: { bitbucket, buildkite },
@@ -147,7 +178,9 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
 }
 
 function recorded(request: Request): RecordedRequest {
-  const text = request.text();
+  // Files can be large, and are not kept.
+  const isFile = request.headers.get('content-type') === 'application/octet-stream';
+  const text = isFile ? Promise.resolve('') : request.text();
   return { ...requestLine(request), headers: request.headers, body: () => text };
 }
 

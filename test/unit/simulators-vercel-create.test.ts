@@ -94,6 +94,8 @@ describe('what it refuses', () => {
     ['a path upwards', { files: [{ ...FILES[0], file: 'a/../config.json' }] }, '`files[0].file` should match pattern'],
     ['a sha in capitals', { files: [{ ...FILES[0], sha: 'A'.repeat(40) }] }, '`files[0].sha` should match pattern'],
     ['a mode in octal text', { files: [{ ...FILES[0], mode: '100644' }] }, '`files[0].mode` should be integer'],
+    ['a mode without a kind', { files: [{ ...FILES[0], mode: 644 }] }, '`files[0].mode` should be a file mode'],
+    ['a mode in octal', { files: [{ ...FILES[0], mode: 100644 }] }, '`files[0].mode` should be a file mode'],
     ['a file twice', { files: [FILES[0], FILES[0]] }, 'twice'],
     ['both data and sha', { files: [{ ...FILES[0], data: '' }] }, 'additional property'],
     ['no output', { files: [FILES[1]] }, '.vercel/output/config.json'],
@@ -116,6 +118,8 @@ describe('what it refuses', () => {
     const body = { ...BODY, project: VERCEL.otherProjectId };
     expect((await ask('POST', PREBUILT, { token: await appToken(), body })).status).toBe(403);
     expect((await ask('POST', PREBUILT, { token: VERCEL.tokens.full, body: 'no json' })).status).toBe(400);
+    const form = { token: VERCEL.tokens.full, body: new URLSearchParams({ name: VERCEL.project }) };
+    expect((await ask('POST', PREBUILT, form)).status).toBe(400);
   });
 
   it('more than a plan allows', async () => {
@@ -139,8 +143,9 @@ it('takes small files inline', async () => {
   const { deploy } = await vercelWorld();
   const [, page] = FILES;
   const data = Buffer.from('{"version":3,"routes":[]}').toString('base64');
+  const link = { file: '.vercel/output/functions/b.func', data: 'a.func', mode: 0o120777 };
   const inlined = { file: '.vercel/output/config.json', data, encoding: 'base64', mode: 33188 };
-  expect((await deploy({ files: [inlined, page] })).status).toBe(200);
+  expect((await deploy({ files: [inlined, page, link] })).status).toBe(200);
 });
 
 it('answers the same request with the same deployment, unless told to make a new one', async () => {

@@ -20,7 +20,7 @@ it('exchanges the token of a Bitbucket step and of a Buildkite job', async () =>
 });
 
 it('refuses what is no such exchange', async () => {
-  const { exchange, bitbucketToken, ask } = await vercelWorld();
+  const { exchange, bitbucketToken, ask, limitNext } = await vercelWorld();
   const token = await bitbucketToken();
   const refusals: [Record<string, string>, string][] = [
     [{ grant_type: 'client_credentials' }, 'unsupported_grant_type'],
@@ -29,7 +29,7 @@ it('refuses what is no such exchange', async () => {
     [{ client_id: 'cl_unknown' }, 'invalid_client'],
     [{ client_id: '' }, 'invalid_request'],
     [{ audience: VERCEL.audience }, 'invalid_request'],
-    [{ team_id_or_slug: 'globex' }, 'invalid_grant'],
+    [{ team_id_or_slug: 'globex' }, 'unauthorized_client'],
     [{ team_id_or_slug: 'nobody' }, 'invalid_grant'],
     [{ policy_id: VERCEL.policies.buildkiteMain }, 'invalid_grant'],
     [{ subject_token: 'nonsense' }, 'invalid_grant'],
@@ -42,6 +42,8 @@ it('refuses what is no such exchange', async () => {
   const asJson = await ask('POST', '/login/oauth/token', { team: '', body: exchangeForm(token) });
   expect(asJson).toMatchObject({ status: 400, json: { error: 'invalid_request' } });
   expect((await ask('GET', '/login/oauth/token')).status).toBe(405);
+  limitNext({ code: 'rate_limited', path: /^\/login\// });
+  expect((await exchange(token)).status).toBe(429);
 });
 
 it('verifies the token, and all claims of a policy', async () => {

@@ -83,6 +83,11 @@ it('queues a promotion, and fails one', async () => {
   expect((await world.ask('GET', failures, { token })).json.aliases).toMatchObject([
     { alias: VERCEL.domain, status: 'failed' },
   ]);
+  const forCli = failures.replace('/v1/', '/v9/');
+  expect((await world.ask('GET', forCli, { token })).json.aliases).toMatchObject([
+    { alias: { alias: VERCEL.domain, deploymentId: staged.id }, status: 'failed' },
+  ]);
+  expect((await world.ask('GET', forCli.replace('promote', 'rollback'), { token })).json).toEqual({});
   await promote(staged.id);
   world.pass(100_000);
   expect(await lastAliasRequest()).toMatchObject({ jobStatus: 'in-progress' });
@@ -96,18 +101,24 @@ it('assigns aliases of domains that the team has', async () => {
     world.ask('POST', `/v2/deployments/${of}/aliases`, { token, body: { alias } });
   expect(await assign('pr-7.acme.example')).toMatchObject({ status: 200, json: { alias: 'pr-7.acme.example' } });
   expect((await world.visit('pr-7.acme.example')).text).toContain(id);
-  expect((await assign('pr-7.acme.example')).status).toBe(409);
+  expect(await assign('pr-7.acme.example')).toMatchObject({
+    status: 409,
+    json: { error: { alias: 'pr-7.acme.example', uid: expect.any(String) } },
+  });
   expect((await assign('pr-7-edge.vercel.app')).status).toBe(200);
   expect((await assign('www.globex.example')).status).toBe(403);
   expect(await assign(VERCEL.domainWithoutCertificate)).toMatchObject({
     status: 400,
     json: { error: { code: 'cert_missing' } },
   });
-  expect((await assign('https://acme.example')).status).toBe(400);
+  expect(await assign('https://acme.example')).toMatchObject({ json: { error: { code: 'invalid_alias' } } });
   const other = await live(world, {});
   expect((await assign('pr-7.acme.example', other.id)).json.oldDeploymentId).toBe(id);
   const building = (await world.deploy()).json.id;
   expect((await assign('pr-8.acme.example', building)).status).toBe(400);
+  world.nextLife({ end: { kind: 'canceled' } });
+  const gone = await live(world, {});
+  expect(await assign('pr-8.acme.example', gone.id)).toMatchObject({ json: { error: { code: 'gone' } } });
 });
 
 it('serves what is ready, and lets a page fail', async () => {
@@ -119,6 +130,7 @@ it('serves what is ready, and lets a page fail', async () => {
   expect(await world.visit(url)).toMatchObject({ status: 200, text: expect.stringContaining('deployment dpl_') });
   expect((await world.visit('edge-nobody-acme.vercel.app')).status).toBe(404);
   expect(world.hosts('www.acme.example')).toBeUndefined();
+  expect((await world.visit(VERCEL.domain)).status).toBe(404);
   const failing = await live(world, {});
   expect(await world.visit(failing.url)).toMatchObject({ status: 500, text: 'broken' });
   expect((await world.visit(failing.url)).status).toBe(200);

@@ -1,10 +1,9 @@
-import { answerJson, bearer, type HttpCall } from '../../http.ts';
+import { answerJson, type HttpCall } from '../../http.ts';
 import { googleCredential } from '../../identity/google.ts';
 import { googleSettings, googleTrust } from '../../identity/google-settings.ts';
-import { impersonationCall, stsForm, tokenUrl } from '../../identity/google-trust.ts';
+import { loginCalls } from '../../identity/google-trust.ts';
 import { type JsonObject, listAt, objectAt, stringifyJson, textAt } from '../../json.ts';
 import { originSettings, specSettings } from '../../run-settings.ts';
-import { Secret } from '../../secret.ts';
 import { id, required, text } from '../../settings.ts';
 import { type Conclusion, defineKind, type FoundRun, type Job, type RunStatus, submissionOf } from '../job-kind.ts';
 import {
@@ -135,17 +134,7 @@ export const vertexCustomJob = defineKind({
       origin,
       payload,
       serverTimeoutSeconds: payload === undefined ? undefined : serverTimeoutOf(payload),
-      callsBefore: [
-        {
-          method: 'POST',
-          url: tokenUrl(trust),
-          headers: { 'content-type': 'application/x-www-form-urlencoded' },
-          body: new URLSearchParams(stsForm(trust, '[redacted]')).toString(),
-        },
-        ...(trust.serviceAccount === undefined
-          ? []
-          : [{ ...impersonationCall(trust), secretHeaders: bearer(new Secret('')) }]),
-      ],
+      callsBefore: loginCalls(trust),
       credential: (environment) => googleCredential(trust, environment),
       submissionCall: (job, { key, attempt }) => call('POST', `${parent}/customJobs`, markCustomJob(job, key, attempt)),
       readSubmission: (answer) => submissionOf(textAt(answerJson(answer), 'name')),

@@ -1,0 +1,130 @@
+import { answerJson } from '../../http.ts';
+import { isArray, isObject, type Json, type JsonObject, parseJson, stringifyJson, textAt } from '../../json.ts';
+import { plainLine, plainText } from '../../remote-text.ts';
+import type { ServiceClient } from '../../service-client.ts';
+import type { Conclusion } from '../job-kind.ts';
+import type { PrefectCall } from './prefect-call.ts';
+
+/** So many are read, shown with so many lines each, and handed on with so many characters each and together. */
+const READ_ARTIFACTS = 100;
+const SHOWN_ARTIFACTS = 20;
+const SHOWN_LINES = 40;
+const DATA_LIMIT = 10_000;
+const TOTAL_LIMIT = 30_000;
+
+/**
+ * What a run has published, the newest of each key. Results are left out: every task has one, and they are references to
+ * where the flow keeps them.
+ * https://docs.prefect.io/v3/concepts/artifacts
+ */
+export async function readArtifacts(
+  id: string,
+  call: PrefectCall,
+  client: ServiceClient,
+  signal: AbortSignal,
+): Promise<readonly Json[]> {
+  const body = {
+    artifacts: { flow_run_id: { any_: [id] }, type: { not_any_: ['result'] } },
+    sort: 'CREATED_DESC',
+    limit: READ_ARTIFACTS,
+    offset: 0,
+  };
+  const answer = await client.attempt(call('POST', '/artifacts/filter', body), signal);
+  const rows = answer.kind === 'answer' && answer.status === 200 ? answerJson(answer) : undefined;
+  return isArray(rows) ? newestOfEach(rows) : [];
+}
+
+function newestOfEach(rows: readonly Json[]): readonly Json[] {
+  const keys = new Set<string>();
+  const newest = rows.filter((row) => {
+    const key = textAt(row, 'key');
+    return key === undefined || (!keys.has(key) && keys.add(key));
+  });
+  return newest.toReversed();
+}
+
+/** The artifacts as texts for people. */
+export function artifactNotes(artifacts: readonly Json[]): Conclusion['notes'] {
+  const shown = artifacts.slice(0, SHOWN_ARTIFACTS).map((artifact) => {
+    const description = textAt(artifact, 'description') ?? '';
+    const title = `Artifact ${plainLine(textAt(artifact, 'key') ?? 'without a key', 100)} (${plainLine(typeOf(artifact), 40)})`;
+    return {
+      title,
+      lines: [...(description === '' ? [] : [description]), ...artifactLines(artifact)].flatMap(cutLines),
+    };
+  });
+  const hidden = artifacts.length - shown.length;
+  return hidden > 0 ? [...shown, { title: 'More artifacts', lines: [`… and ${hidden} more`] }] : shown;
+}
+
+function cutLines(text: string): readonly string[] {
+  return plainText(text.slice(0, DATA_LIMIT)).split('\n');
+}
+
+function artifactLines(artifact: Json): readonly string[] {
+  const data = isObject(artifact) ? artifact.data : undefined;
+  const lines = linesOf(typeOf(artifact), data);
+  return lines.length > SHOWN_LINES
+    ? [...lines.slice(0, SHOWN_LINES), `… and ${lines.length - SHOWN_LINES} more lines`]
+    : lines;
+}
+
+function linesOf(type: string, data: Json | undefined): readonly string[] {
+  if (data === undefined || data === null) return [];
+  if (type === 'progress') return [`${textAt({ data }, 'data') ?? ''} %`];
+  if (type === 'image' || type === 'result') return [];
+  if (type === 'table') return tableLines(structured(data));
+  return typeof data === 'string' ? plainText(data.slice(0, DATA_LIMIT)).split('\n') : [stringifyJson(data)];
+}
+
+/** Tables come as JSON text: a list of rows (by column or in order), or columns by name. */
+function tableLines(table: Json): readonly string[] {
+  if (isArray(table)) {
+    const columns = isObject(table[0]) ? Object.keys(table[0]) : undefined;
+    const rows = table.map((row) =>
+      isArray(row) ? row : isObject(row) ? (columns ?? []).map((name) => row[name] ?? null) : [row],
+    );
+    return [...(columns === undefined ? [] : [cells(columns)]), ...rows.map(cells)];
+  }
+  if (!isObject(table)) return [cell(table)];
+  const columns = Object.entries(table).map(([name, values]) => [name, isArray(values) ? values : [values]] as const);
+  const length = Math.max(0, ...columns.map(([, values]) => values.length));
+  const rows = Array.from({ length }, (_, index) => cells(columns.map(([, values]) => values[index] ?? null)));
+  return [cells(columns.map(([name]) => name)), ...rows];
+}
+
+function cells(row: readonly Json[]): string {
+  return row.map(cell).join(' | ');
+}
+
+function cell(value: Json): string {
+  return plainLine(typeof value === 'string' ? value : stringifyJson(value), 200);
+}
+
+function structured(data: Json): Json {
+  if (typeof data !== 'string') return data;
+  try {
+    return parseJson(data);
+  } catch {
+    return data;
+  }
+}
+
+/** The artifacts for programs: key, type, description, and data as far as there is room. */
+export function artifactsOutput(artifacts: readonly Json[]): string {
+  let room = TOTAL_LIMIT;
+  const rows = artifacts.map((artifact): JsonObject => {
+    const { key = null, data = null, description = null } = isObject(artifact) ? artifact : {};
+    const type = typeOf(artifact);
+    const value = type === 'table' ? structured(data) : data;
+    const size = stringifyJson(value).length;
+    const fits = type !== 'image' && value !== null && size <= Math.min(DATA_LIMIT, room);
+    if (fits) room -= size;
+    return { key, type, ...(description === null ? {} : { description }), ...(fits ? { data: value } : {}) };
+  });
+  return stringifyJson(rows);
+}
+
+function typeOf(artifact: Json): string {
+  return textAt(artifact, 'type') ?? 'unknown';
+}

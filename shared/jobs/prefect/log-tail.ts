@@ -1,0 +1,110 @@
+import { answerJson } from '../../http.ts';
+import { isArray, type Json, type JsonObject, numberAt, textAt } from '../../json.ts';
+import { plainText } from '../../remote-text.ts';
+import type { ServiceClient } from '../../service-client.ts';
+import type { PrefectCall } from './prefect-call.ts';
+
+/** The most that a server gives at once by default. */
+const PAGE = 200;
+/** Lines of several processes may come in late: so far back they are looked for again. */
+const OVERLAP_MS = 5_000;
+/** How many pages the end of a run may take, and what one line may hold. */
+const LAST_PAGES = 10;
+const MESSAGE_LIMIT = 8_000;
+
+/** Reads what a run writes, each line once. */
+export interface LogTail {
+  /** What is new, at most a page. A refusal or a lost answer costs lines only until the next time. */
+  next(client: ServiceClient, signal: AbortSignal): Promise<readonly string[]>;
+  /** All that is left; of very much only the beginning and the end. */
+  rest(client: ServiceClient, signal: AbortSignal): Promise<readonly string[]>;
+}
+
+/**
+ * Follows the log of one flow run.
+ * https://docs.prefect.io/v3/api-ref/rest-api/server/logs/read-logs
+ */
+export function logTail(call: PrefectCall, id: string): LogTail {
+  /** Where the next page begins, and how many lines of that time are known to come first. */
+  let after: string | undefined;
+  let offset = 0;
+  let pageWasFull = false;
+  const seen = new Map<string, number>();
+
+  const page = async (
+    body: JsonObject,
+    client: ServiceClient,
+    signal: AbortSignal,
+  ): Promise<readonly Json[] | undefined> => {
+    const answer = await client.attempt(call('POST', '/logs/filter', body), signal);
+    const rows = answer.kind === 'answer' && answer.status === 200 ? answerJson(answer) : undefined;
+    return isArray(rows) ? rows : undefined;
+  };
+
+  const fresh = (rows: readonly Json[]): readonly Json[] =>
+    rows.filter((row) => {
+      const key = textAt(row, 'id') ?? '';
+      if (seen.has(key)) return false;
+      seen.set(key, Date.parse(textAt(row, 'timestamp') ?? ''));
+      return true;
+    });
+
+  const next = async (client: ServiceClient, signal: AbortSignal): Promise<readonly Json[]> => {
+    const rows = await page(logsAfter(id, after, 'TIMESTAMP_ASC', offset), client, signal);
+    if (rows === undefined) return [];
+    const added = fresh(rows);
+    pageWasFull = rows.length >= PAGE;
+    const last = textAt(rows.at(-1), 'timestamp');
+    if (pageWasFull && last !== undefined) {
+      // Times are inclusive, and a whole page may have the same one: then only an offset leads on.
+      offset = last === after ? offset + PAGE : 0;
+      after = last;
+    } else {
+      const newest = Math.max(...[...seen.values()].filter((time) => !Number.isNaN(time)));
+      after = Number.isFinite(newest) ? new Date(newest - OVERLAP_MS).toISOString() : undefined;
+      offset = 0;
+      forgetBefore(seen, newest - OVERLAP_MS);
+    }
+    return added;
+  };
+
+  return {
+    next: async (client, signal) => (await next(client, signal)).flatMap(logLines),
+    rest: async (client, signal) => {
+      const lines: string[] = [];
+      for (let count = 0; count < LAST_PAGES; count += 1) {
+        lines.push(...(await next(client, signal)).flatMap(logLines));
+        if (!pageWasFull) return lines;
+      }
+      const end = (await page(logsAfter(id, after, 'TIMESTAMP_DESC', 0), client, signal)) ?? [];
+      const last = fresh(end).toReversed();
+      return [...lines, '… (lines left out; the page of the run has all)', ...last.flatMap(logLines)];
+    },
+  };
+}
+
+function forgetBefore(seen: Map<string, number>, time: number): void {
+  for (const [key, at] of seen) if (at < time) seen.delete(key);
+}
+
+function logsAfter(id: string, after: string | undefined, sort: string, offset: number): JsonObject {
+  const timestamp = after === undefined ? {} : { timestamp: { after_: after } };
+  return { logs: { flow_run_id: { any_: [id] }, ...timestamp }, sort, limit: PAGE, offset };
+}
+
+const LEVELS: readonly (readonly [number, string])[] = [
+  [50, 'CRITICAL'],
+  [40, 'ERROR'],
+  [30, 'WARNING'],
+  [20, 'INFO'],
+  [10, 'DEBUG'],
+];
+
+/** The lines of one entry: time and level before the first, the others indented below it. */
+export function logLines(entry: Json): readonly string[] {
+  const level = numberAt(entry, 'level') ?? 0;
+  const word = LEVELS.find(([from]) => level >= from)?.[1] ?? String(level);
+  const time = /T(\d\d:\d\d:\d\d)/.exec(textAt(entry, 'timestamp') ?? '')?.[1] ?? '';
+  const [first = '', ...others] = plainText((textAt(entry, 'message') ?? '').slice(0, MESSAGE_LIMIT)).split('\n');
+  return [`${time} ${word.padEnd(7)} ${first}`.trim(), ...others.map((line) => `  ${line}`)];
+}

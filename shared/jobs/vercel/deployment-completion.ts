@@ -1,0 +1,63 @@
+import { type Answer, answerJson, type HttpCall } from '../../http.ts';
+import { isObject, listAt, textAt } from '../../json.ts';
+import { plainLine } from '../../remote-text.ts';
+import type { FailureCause, JobEnvironment, RunStatus } from '../job-kind.ts';
+import { addressOf } from './deployment-status.ts';
+import { type SmokeTest, smokeTest } from './smoke-test.ts';
+import { segment, type VercelCall, vercelError } from './vercel-api.ts';
+
+/** What is done with a deployment that is ready. */
+export interface Completion {
+  readonly aliases: readonly string[];
+  readonly smoke: SmokeTest | undefined;
+}
+
+/** Assigns the domains that were asked for, then looks whether the deployment answers. Either may fail a deployment that is ready. */
+export async function completeDeployment(
+  id: string,
+  status: RunStatus,
+  { aliases, smoke }: Completion,
+  call: VercelCall,
+  environment: JobEnvironment,
+): Promise<RunStatus> {
+  const { client, log, signal } = environment;
+  const refused: string[] = [];
+  const assigned: string[] = [];
+  for (const alias of aliases) {
+    const answer = await client.persist(aliasCall(call, id, alias), signal);
+    // A conflict means that the deployment has it already.
+    if (answer.status === 409 || (answer.status >= 200 && answer.status < 300)) {
+      assigned.push(alias);
+      log.info(`${alias} points at ${id}`);
+    } else refused.push(`${alias}: ${refusalOf(answer)}`);
+  }
+  const known = listAt(status.source, 'alias').filter((alias) => typeof alias === 'string');
+  const source = isObject(status.source)
+    ? { ...status.source, alias: [...new Set([...known, ...assigned])] }
+    : status.source;
+  const completed: RunStatus = { ...status, source };
+  if (refused.length > 0)
+    return failed(completed, 'code', `The deployment is ready, but not under ${refused.join('; ')}`);
+  if (smoke === undefined) return completed;
+
+  const address = addressOf(source);
+  if (address === undefined)
+    return failed(completed, 'code', 'Vercel gave the deployment no address that could be asked');
+  const fault = await smokeTest(address, smoke, aliases, environment);
+  return fault === undefined ? completed : failed(completed, fault.cause, fault.message);
+}
+
+/** https://vercel.com/docs/rest-api/aliases/assign-an-alias */
+export function aliasCall(call: VercelCall, id: string, alias: string): HttpCall {
+  return call('POST', `/v2/deployments/${segment(id)}/aliases`, { body: { alias } });
+}
+
+function failed(status: RunStatus, cause: FailureCause, message: string): RunStatus {
+  return { ...status, phase: 'failed', failure: { cause, message } };
+}
+
+function refusalOf(answer: Answer): string {
+  const error = answerJson(answer) === undefined ? {} : vercelError(answer);
+  const parts = [textAt(error, 'code') ?? String(answer.status), textAt(error, 'message') ?? ''];
+  return plainLine(parts.filter((part) => part !== '').join(': '), 300);
+}

@@ -1,0 +1,141 @@
+import type { SubmitError } from '../../errors.ts';
+import type { Files } from '../../files.ts';
+import { type Answer, answerJson, bearer, type HttpCall } from '../../http.ts';
+import { type JsonObject, listAt, numberAt, objectAt, textAt } from '../../json.ts';
+import { Secret } from '../../secret.ts';
+import type { ServiceClient } from '../../service-client.ts';
+import { type FoundRun, type Job, type JobEnvironment, type RunStatus, submissionOf } from '../job-kind.ts';
+import type { OutputFile } from './build-output.ts';
+import { attemptOf, fileEntry, markDeployment } from './deployment-body.ts';
+import { type Completion, completeDeployment } from './deployment-completion.ts';
+import { concludeDeployment, type Shipment } from './deployment-conclusion.ts';
+import { hasChecks, readDeployment } from './deployment-status.ts';
+import { fileUploads } from './file-uploads.ts';
+import { hashFiles } from './hash-files.ts';
+import { amountOf, describeAmount } from './progress.ts';
+import { segment, VERCEL_ORIGIN, type VercelCall, vercelCalls } from './vercel-api.ts';
+import { explainVercel, isVercelCapacity } from './vercel-errors.ts';
+import { projectCall, readProject } from './vercel-project.ts';
+import type { VercelIdentity } from './vercel-settings.ts';
+
+/** A deployment as its settings describe it. */
+export interface DeploymentPlan {
+  readonly title: string;
+  /** Undefined when an earlier deployment is waited for. */
+  readonly payload: JsonObject | undefined;
+  readonly project: string;
+  readonly output: readonly OutputFile[];
+  readonly files: Files;
+  readonly skipDomain: boolean;
+  readonly completion: Completion;
+}
+
+/** A project's deployments are listed a hundred at a time, and at most so many pages of them are looked through. */
+const PAGE = 100;
+const MOST_PAGES = 20;
+
+/** A build that is deployed, under one identity. https://vercel.com/docs/rest-api/deployments */
+export function deploymentJob(identity: VercelIdentity, plan: DeploymentPlan): Job {
+  const call = vercelCalls(identity.trust.team);
+  const explain = (request: HttpCall, answer: Answer): SubmitError => explainVercel(identity, request, answer);
+
+  const status = async (client: ServiceClient, id: string, signal: AbortSignal): Promise<RunStatus> => {
+    const deployment = await client.read(call('GET', `/v13/deployments/${segment(id)}`), signal);
+    const checkRuns = hasChecks(deployment)
+      ? // They only tell more of what the deployment itself says.
+        await client.read(call('GET', `/v2/deployments/${segment(id)}/check-runs`), signal).catch(() => undefined)
+      : undefined;
+    return readDeployment(deployment, { checkRuns, skipDomain: plan.skipDomain });
+  };
+
+  const job: Job = {
+    title: plan.title,
+    identity: identity.title,
+    origin: VERCEL_ORIGIN,
+    payload: plan.payload,
+    serverTimeoutSeconds: undefined,
+    callsBefore: [
+      ...identity.callsBefore,
+      ...(plan.payload === undefined
+        ? []
+        : [{ ...projectCall(call, plan.project), secretHeaders: bearer(new Secret('')) }]),
+    ],
+    credential: identity.credential,
+    prepare: (environment) => prepareDeployment(job, plan, call, environment),
+    submissionCall: (payload, { key, attempt }) =>
+      call('POST', '/v13/deployments', {
+        // The service would else take a build of the same files for this one, with the other's metadata.
+        query: { prebuilt: '1', forceNew: '1', skipAutoDetectionConfirmation: '1' },
+        body: markDeployment(payload, key, attempt),
+      }),
+    readSubmission: (answer) => submissionOf(textAt(answerJson(answer), 'id')),
+    recognisesRepeats: false,
+    find: (client, key, signal) => findDeployments(plan.project, key, call, client, signal),
+    status,
+    cancellation: {
+      call: (id) => call('PATCH', `/v12/deployments/${segment(id)}/cancel`),
+      command: (id) =>
+        `curl -X PATCH -H "Authorization: Bearer $VERCEL_TOKEN" "${call('PATCH', `/v12/deployments/${segment(id)}/cancel`).url}"`,
+    },
+    complete: (id, ready, environment) => completeDeployment(id, ready, plan.completion, call, environment),
+    conclude: (client, id, ended, signal) => concludeDeployment(id, ended, undefined, call, client, signal),
+    readReference: (reference) => (/^dpl_[A-Za-z0-9]+$/.test(reference) ? reference : undefined),
+    url: () => undefined,
+    explain,
+    isCapacity: isVercelCapacity,
+  };
+  return job;
+}
+
+/** The same deployment with its project by id and every file by its contents. */
+async function prepareDeployment(
+  job: Job,
+  { files, output, payload, project }: DeploymentPlan,
+  call: VercelCall,
+  environment: JobEnvironment,
+): Promise<Job> {
+  const { client, log, signal } = environment;
+  const { id, name } = await readProject(project, call, client, signal);
+  const amount = amountOf(output);
+  const elsewhere = output.filter((file) => !file.name.startsWith('.vercel/output/')).length;
+  log.info(`build: ${describeAmount(amount)}${elsewhere === 0 ? '' : `, ${elsewhere} of them from outside of it`}`);
+  const hashed = await hashFiles(output, files, environment);
+  const uploads = fileUploads(hashed, files, call, job.explain);
+  const shipment = (): Shipment => ({ ...amount, uploaded: uploads.count() });
+  return {
+    ...job,
+    payload: { ...payload, name, project: id, files: hashed.map(fileEntry) },
+    supply: uploads.supply,
+    find: (found, key, until) => findDeployments(id, key, call, found, until),
+    conclude: (reader, made, ended, until) => concludeDeployment(made, ended, shipment(), call, reader, until),
+  };
+}
+
+/**
+ * The deployments that carry a key, by the newest hundreds of the project's. Nothing but a deployment's metadata can tell, and
+ * no filter of the service's looks at that.
+ */
+async function findDeployments(
+  project: string,
+  key: string,
+  call: VercelCall,
+  client: ServiceClient,
+  signal: AbortSignal,
+): Promise<readonly FoundRun[]> {
+  const projectId = project.startsWith('prj_') ? project : (await readProject(project, call, client, signal)).id;
+  const found: FoundRun[] = [];
+  let until: string | undefined;
+  for (let page = 0; page < MOST_PAGES; page += 1) {
+    const query = { projectId, limit: String(PAGE), ...(until === undefined ? {} : { until }) };
+    const list = await client.read(call('GET', '/v7/deployments', { query }), signal);
+    for (const deployment of listAt(list, 'deployments')) {
+      const attempt = attemptOf(deployment, key);
+      const id = textAt(deployment, 'uid') ?? textAt(deployment, 'id');
+      if (attempt !== undefined && id !== undefined) found.push({ id, attempt });
+    }
+    const next = numberAt(objectAt(list, 'pagination'), 'next');
+    if (next === undefined || String(next) === until) break;
+    until = String(next);
+  }
+  return found.sort((left, right) => left.attempt - right.attempt);
+}

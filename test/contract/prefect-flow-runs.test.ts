@@ -1,0 +1,274 @@
+import { expect, test } from 'vitest';
+import { EXIT } from '../../shared/errors.ts';
+import { type Json, parseJson } from '../../shared/json.ts';
+import type { LogLine, RunLife } from '../simulators/prefect-run-life.ts';
+import { PREFECT } from '../simulators/prefect-tenant.ts';
+import { runStep, type Stage, type Step } from './harness.ts';
+import { MINUTE } from './remote-life.ts';
+import { stagePool } from './stage-pool.ts';
+
+const stages = stagePool();
+
+interface Given {
+  readonly settings?: Readonly<Record<string, Json>>;
+  readonly life?: RunLife;
+  readonly step?: Partial<Step>;
+}
+
+async function runFlow(stage: Stage, build: number, { settings = {}, life, step = {} }: Given) {
+  if (life !== undefined) stage.world.prefect.nextLife(life);
+  const before = stage.world.prefect.runs().length;
+  const result = await runStep(stage, { kind: 'prefect-flow-run', ci: 'buildkite', build, settings, ...step });
+  const [run] = stage.world.prefect.runs().slice(before);
+  const body = run === undefined ? undefined : (parseJson(run.body) as Record<string, unknown>);
+  const remote = result.lines.flatMap((line) => (line.startsWith('  │ ') ? [line.slice(4)] : []));
+  return { ...result, run, body, remote };
+}
+
+const COMPLETED = { kind: 'completed' } as const;
+
+test('every line of the log is shown once, with its level, however many have the same time', () =>
+  stages.use(async (stage, build) => {
+    const burst = Array.from({ length: 450 }, (_, index): LogLine => ({ atMs: 0, message: `burst ${index}` }));
+    const late: LogLine = { atMs: 1_000, arrivesMs: 4_000, message: 'came in late', ofTask: true };
+    const logs = [
+      ...burst,
+      late,
+      { atMs: 2_000, message: 'Traceback\n  line 1', level: 40 },
+      { atMs: 59_000, message: 'almost done', level: 30 },
+    ];
+    const { exitCode, log, remote } = await runFlow(stage, build, {
+      life: { runningMs: MINUTE, logs, end: COMPLETED },
+    });
+    expect(exitCode, log).toBe(EXIT.done);
+    for (const { message } of burst) expect(remote.filter((line) => line.endsWith(` ${message}`))).toHaveLength(1);
+    expect(remote.filter((line) => line.includes('came in late'))).toHaveLength(1);
+    expect(remote).toContainEqual(expect.stringMatching(/^\d\d:\d\d:\d\d ERROR {3}Traceback$/));
+    expect(remote).toContain('    line 1');
+    expect(remote).toContainEqual(expect.stringMatching(/WARNING almost done$/));
+  }));
+
+test('of a log that nobody can follow, the beginning and the end are shown', () =>
+  stages.use(async (stage, build) => {
+    const logs = Array.from({ length: 6_000 }, (_, index): LogLine => ({ atMs: index, message: `line ${index}` }));
+    const { remote } = await runFlow(stage, build, { life: { runningMs: 6_000, logs, end: { kind: 'failed' } } });
+    expect(remote).toContainEqual(expect.stringMatching(/ line 0$/));
+    expect(remote).toContainEqual(expect.stringMatching(/ line 5999$/));
+    expect(remote).toContain('… (lines left out; the page of the run has all)');
+    expect(new Set(remote).size).toBeGreaterThanOrEqual(remote.length - 1);
+  }));
+
+test('what a run writes after its end is shown too, and each poll reads the log at most once', () =>
+  stages.use(async (stage, build) => {
+    const logs = [{ atMs: 30_000, message: 'shutting down', arrivesMs: 30_000 }];
+    const { remote, requests } = await runFlow(stage, build, { life: { runningMs: 30_000, logs, end: COMPLETED } });
+    expect(remote).toContainEqual(expect.stringMatching(/shutting down$/));
+    const polls = requests.filter(({ method, path }) => method === 'GET' && /\/flow_runs\//.test(path));
+    const reads = requests.filter(({ path }) => path.endsWith('/logs/filter'));
+    expect(reads.length).toBeLessThanOrEqual(polls.length + 1);
+  }));
+
+test('artifacts are shown and handed on', () =>
+  stages.use(async (stage, build) => {
+    const table = [
+      { model: 'a', auc: 0.91 },
+      { model: 'b', auc: 0.93 },
+    ];
+    const artifacts = [
+      { atMs: 0, type: 'markdown', key: 'report', description: 'How it went', data: '# Report\n\nfine' },
+      { atMs: 0, type: 'table', key: 'scores', data: JSON.stringify(table) },
+      { atMs: 0, type: 'link', key: 'model', data: '[model](https://models.acme.example/7)' },
+      { atMs: 0, type: 'progress', key: 'progress', data: 50 },
+      { atMs: 500, type: 'progress', key: 'progress', data: 100 },
+      { atMs: 0, type: 'image', key: 'curve', data: 'https://models.acme.example/curve.png' },
+      { atMs: 0, type: 'result', data: { type: 'unpersisted' } },
+    ];
+    const { exitCode, log, remote, outputs, reports } = await runFlow(stage, build, {
+      life: { artifacts, end: COMPLETED },
+    });
+    expect(exitCode, log).toBe(EXIT.done);
+    for (const line of ['How it went', '# Report', 'fine', 'model | auc', 'b | 0.93', '100 %'])
+      expect(remote).toContain(line);
+    const handedOn = parseJson(outputs?.artifacts ?? '');
+    expect(handedOn).toHaveLength(5);
+    expect(handedOn).toContainEqual({ key: 'scores', type: 'table', data: table });
+    expect(handedOn).toContainEqual({ key: 'curve', type: 'image' });
+    expect(log).toContain('Artifact curve (image)');
+    expect(reports.at(-1)).toContain('0.93');
+  }));
+
+const WAITS: readonly (readonly [string, RunLife, readonly RegExp[]])[] = [
+  [
+    'is retried',
+    { interruption: { kind: 'awaiting-retry', ms: MINUTE }, end: COMPLETED },
+    [/AwaitingRetry · .*tried again/],
+  ],
+  [
+    'waits for a slot',
+    { concurrencyWaitMs: MINUTE, end: COMPLETED },
+    [/queued +AwaitingConcurrencySlot · waits for a free slot/],
+  ],
+  [
+    'is paused',
+    { interruption: { kind: 'paused', ms: MINUTE }, end: COMPLETED },
+    [/running +Paused · waits for somebody to resume it/],
+  ],
+  ['is suspended', { interruption: { kind: 'suspended', ms: MINUTE }, end: COMPLETED }, [/Suspended · waits/]],
+  [
+    'is slow to start',
+    { pendingMs: MINUTE, end: COMPLETED },
+    [/InfrastructurePending · its infrastructure is being started/],
+  ],
+  [
+    'is late',
+    { scheduledMs: MINUTE, end: COMPLETED },
+    [/Late · nobody has taken it up: work pool gpu, queue default; 1 of its workers/],
+  ],
+];
+
+test.each(WAITS)('a run that %s says so', (_what, life, words) =>
+  stages.use(async (stage, build) => {
+    const { exitCode, log } = await runFlow(stage, build, { life });
+    expect(exitCode, log).toBe(EXIT.done);
+    for (const word of words) expect(log).toMatch(word);
+  }),
+);
+
+test('a late run tells that no worker is online, and asks for that once', () =>
+  stages.use(async (stage, build) => {
+    stage.world.prefect.setWorkers('OFFLINE', PREFECT.pool);
+    const settings = { timeout: '10m' };
+    const { exitCode, log, requests } = await runFlow(stage, build, { settings, life: { end: { kind: 'late' } } });
+    stage.world.prefect.setWorkers('ONLINE', PREFECT.pool);
+    expect(exitCode, log).toBe(EXIT.deadline);
+    expect(log).toContain('work pool gpu, queue default; none of its workers is online');
+    expect(requests.filter(({ path }) => path.endsWith('/workers/filter'))).toHaveLength(1);
+    expect(log).toMatch(/the cancellation of \S+ was accepted/);
+  }));
+
+test('a run whose end is a limit of the deployment is no cancellation', () =>
+  stages.use(async (stage, build) => {
+    const end = { kind: 'cancelled', message: 'Deployment concurrency limit reached.' } as const;
+    const { exitCode, outputs } = await runFlow(stage, build, { life: { end } });
+    expect(exitCode).toBe(EXIT.jobFailed);
+    expect(outputs).toMatchObject({ result: 'failed', failure: 'quota' });
+  }));
+
+test('what is wrong with the parameters is told all at once, and no run is made', () =>
+  stages.use(async (stage, build) => {
+    const parameters = { epochs: 'many', optimizer: { learning_rate: 0 }, mod: 'full', mode: 'fast' };
+    const { exitCode, log, run } = await runFlow(stage, build, { settings: { parameters } });
+    expect(exitCode, log).toBe(EXIT.settings);
+    expect(run).toBeUndefined();
+    for (const fault of [
+      'parameters.mod: is not a parameter of the flow; did you mean mode?',
+      'parameters.epochs: expected integer; got "many"',
+      'parameters.optimizer.name: is required',
+      'parameters.optimizer.learning_rate: expected more than 0; got 0',
+      'parameters.mode: expected one of "full", "smoke"; got "fast"',
+    ])
+      expect(log).toContain(fault);
+  }));
+
+test('the schema is left alone where it is not enforced', () =>
+  stages.use(async (stage, build) => {
+    const settings = { parameters: { epochs: 'many' }, spec: { enforce_parameter_schema: false } };
+    const { exitCode, log, body } = await runFlow(stage, build, { settings });
+    expect(exitCode, log).toBe(EXIT.done);
+    expect(body).toMatchObject({ enforce_parameter_schema: false, parameters: { epochs: 'many' } });
+  }));
+
+test('what the server resolves may stand in the spec, and nowhere else', () =>
+  stages.use(async (stage, build) => {
+    const day = { __prefect_kind: 'workspace_variable', variable_name: 'region' };
+    const refused = await runFlow(stage, build, { settings: { parameters: { epochs: 1, day: [day] } } });
+    expect(refused.exitCode).toBe(EXIT.settings);
+    expect(refused.log).toContain('parameters: day holds a __prefect_kind');
+    const settings = { parameters: { epochs: 1 }, spec: { parameters: { day } } };
+    const { exitCode, log } = await runFlow(stage, build + 10_000, { settings });
+    expect(exitCode, log).toBe(EXIT.done);
+  }));
+
+test('settings and spec become one request', () =>
+  stages.use(async (stage, build) => {
+    const spec = {
+      name: 'mine',
+      tags: ['a', 'ci'],
+      labels: { gpus: 4, trial: true, ci_branch: 'other' },
+      parameters: { epochs: 1, mode: 'smoke' },
+      job_variables: { env: { A: '1' }, gpus: 2 },
+      empirical_policy: { retries: 2 },
+    };
+    const settings = {
+      spec,
+      parameters: { epochs: 2 },
+      tags: ['ci', 'b'],
+      labels: { team: 'vision' },
+      'job-variables': { env: { B: '2' } },
+      'work-queue': 'big',
+    };
+    const { exitCode, log, body } = await runFlow(stage, build, { settings });
+    expect(exitCode, log).toBe(EXIT.done);
+    expect(body).toMatchObject({
+      name: 'mine',
+      tags: ['a', 'ci', 'b'],
+      labels: { gpus: 4, trial: true, ci_branch: 'other', team: 'vision', ci_platform: 'buildkite' },
+      parameters: { epochs: 2, mode: 'smoke' },
+      job_variables: { env: { A: '1', B: '2' }, gpus: 2 },
+      work_queue_name: 'big',
+      empirical_policy: { retries: 2 },
+      idempotency_key: expect.stringMatching(
+        new RegExp(`^keyless-submit:${PREFECT.deployments.prod.id}:[0-9a-f]{64}$`),
+      ),
+    });
+  }));
+
+test('a time is passed on, and one that is reckoned makes no re-run another submission', () =>
+  stages.use(async (stage, build) => {
+    const settings = { 'scheduled-time': '2h' };
+    const before = stage.clock.now();
+    const first = await runFlow(stage, build, { settings: { ...settings, wait: false } });
+    const time = /"scheduled_time":"([^"]+)"/.exec(first.run?.body ?? '')?.[1];
+    expect(Date.parse(time ?? '') - before).toBeCloseTo(7_200_000, -4);
+    stage.clock.advance(MINUTE);
+    const second = await runFlow(stage, build, { settings, step: { retry: 'manual' } });
+    expect(second.exitCode, second.log).toBe(EXIT.done);
+    expect(second.run).toBeUndefined();
+    expect(second.outputs?.id).toBe(first.outputs?.id);
+    expect(second.log).toMatch(/queued +Scheduled · starts at /);
+
+    const at = { 'scheduled-time': '2020-01-01T00:00:00+01:00' };
+    const { body } = await runFlow(stage, build + 10_000, { settings: at });
+    expect(body?.state).toEqual({ type: 'SCHEDULED', state_details: { scheduled_time: '2019-12-31T23:00:00.000Z' } });
+  }));
+
+test('deployments are found by names of all kinds, by id, and without a pool', () =>
+  stages.use(async (stage, build) => {
+    const { spaced, served, paused } = PREFECT.deployments;
+    const cases: readonly (readonly [string, RegExp])[] = [
+      [`${PREFECT.flow}/${spaced.name}`, /deployment nightly eu 100%/],
+      [spaced.id, /deployment nightly eu 100%/],
+      [`${PREFECT.flow}/${paused.name}`, /its schedules are paused/],
+    ];
+    for (const [index, [deployment, words]] of cases.entries()) {
+      const { exitCode, log } = await runFlow(stage, build + index * 10_000, { settings: { deployment } });
+      expect(exitCode, log).toBe(EXIT.done);
+      expect(log).toMatch(words);
+    }
+    const deployment = `${PREFECT.flow}/${served.name}`;
+    const settings = { deployment, 'job-variables': null, 'work-queue': 'gpu' };
+    const { exitCode, log } = await runFlow(stage, build + 40_000, { settings });
+    expect(exitCode).toBe(EXIT.settings);
+    expect(log).toContain('work-queue: the deployment has no work pool');
+  }));
+
+test('a step that is cancelled before its run has begun cancels it', () =>
+  stages.use(async (stage, build) => {
+    const controller = new AbortController();
+    stage.clock.after(3_000, () => controller.abort('SIGTERM'));
+    const life: RunLife = { scheduledMs: 10_000, end: COMPLETED };
+    const { exitCode, log, run } = await runFlow(stage, build, { life, step: { signal: controller.signal } });
+    expect(exitCode, log).toBe(EXIT.terminated);
+    expect(log).toMatch(/the cancellation of \S+ was accepted/);
+    expect(run?.cancelRequested).toBe(true);
+  }));

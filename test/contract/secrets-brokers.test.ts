@@ -1,0 +1,200 @@
+import { expect, test } from 'vitest';
+import { AWS, AZURE, HELD_SECRETS, VAULT } from '../simulators/brokers-tenant.ts';
+import { GOOGLE, providerName } from '../simulators/tenant.ts';
+import { createStage } from './harness.ts';
+import { CIS, LOGIN, readSecrets } from './secrets-step.ts';
+
+const GOOGLE_SECRET = `google:projects/${GOOGLE.project}/secrets/prefect-ci`;
+const AWS_LOGIN = { 'aws-role': AWS.roleArn, 'aws-region': AWS.region };
+const AZURE_LOGIN = { 'azure-tenant': AZURE.tenantId, 'azure-client-id': AZURE.clientId };
+
+test.each(CIS)('%s: Google Secret Manager gives two secrets for one login', async (ci) => {
+  await using stage = await createStage();
+  const { error, faults, values, log, requests } = await readSecrets(stage, {
+    ci,
+    audience: `https://iam.googleapis.com/${providerName(ci)}`,
+    settings: {
+      ...LOGIN.google(ci),
+      'secret-from': {
+        'api-key': `${GOOGLE_SECRET}/versions/3`,
+        'auth-string': `google:projects/${GOOGLE.project}/secrets/prefect-auth`,
+      },
+    },
+  });
+  expect({ error, faults }).toEqual({ error: undefined, faults: [] });
+  expect(values).toEqual({ 'api-key': HELD_SECRETS.prefectKey, 'auth-string': HELD_SECRETS.prefectAuthString });
+  expect(log).toContain(
+    `read api-key, version 3, from Google Secret Manager projects/${GOOGLE.project}/secrets/prefect-ci`,
+  );
+  expect(log).toContain('exchanged at STS for a federated identity');
+  expect(requests.filter(({ host }) => host.startsWith('sts.'))).toHaveLength(1);
+  expect(log.match(/issuer {2}/g)).toHaveLength(1);
+  expect(stage.world.google.secretAccesses()).toHaveLength(2);
+});
+
+test.each(CIS)('%s: Google Secret Manager opens to a service account, by alias, and in one location', async (ci) => {
+  await using stage = await createStage();
+  const { error, faults, values, log } = await readSecrets(stage, {
+    ci,
+    audience: `https://iam.googleapis.com/${providerName(ci)}`,
+    settings: {
+      ...LOGIN.google(ci),
+      'service-account': GOOGLE.trainer,
+      'secret-from': {
+        'api-key': `${GOOGLE_SECRET}/versions/former`,
+        'auth-string': `google:projects/${GOOGLE.project}/locations/${GOOGLE.region}/secrets/prefect-ci`,
+      },
+    },
+  });
+  expect({ error, faults }).toEqual({ error: undefined, faults: [] });
+  expect(values).toEqual({ 'api-key': HELD_SECRETS.formerPrefectKey, 'auth-string': HELD_SECRETS.prefectKey });
+  expect(log).toContain('read api-key, version 2, from');
+  expect(log).toContain(`exchanged at STS, acting as ${GOOGLE.trainer}`);
+});
+
+test.each(CIS)('%s: Vault gives fields of both engines, and its tokens are ended at once', async (ci) => {
+  await using stage = await createStage();
+  const { error, faults, values, log, concealed } = await readSecrets(stage, {
+    ci,
+    audience: VAULT.audience,
+    settings: {
+      ...LOGIN.vault(ci),
+      'secret-from': {
+        'api-key': 'vault:secret/ci/prefect#api-key',
+        'auth-string': 'vault:secret/ci/prefect?version=2#api-key',
+      },
+    },
+  });
+  expect({ error, faults }).toEqual({ error: undefined, faults: [] });
+  expect(values).toEqual({ 'api-key': HELD_SECRETS.prefectKey, 'auth-string': HELD_SECRETS.formerPrefectKey });
+  expect(log).toContain('read api-key, version 3, from Vault https://vault.acme.example, secret/ci/prefect');
+  const { vault } = stage.world.brokers;
+  expect(vault.tokens()).toHaveLength(2);
+  expect(vault.liveTokens()).toEqual([]);
+  if (ci === 'buildkite') expect(concealed).toEqual(expect.arrayContaining([...vault.issuedTokens()]));
+
+  const first = await readSecrets(stage, {
+    ci,
+    audience: VAULT.audience,
+    settings: {
+      ...LOGIN.vault(ci),
+      'vault-kv-version': '1',
+      'secret-from': { 'api-key': 'vault:kv1/ci/prefect#api-key' },
+    },
+  });
+  expect(first.values).toEqual({ 'api-key': HELD_SECRETS.prefectKey });
+});
+
+test.each(CIS)('%s: Vault in a namespace, and with tokens for a single use', async (ci) => {
+  await using stage = await createStage();
+  const { error, values, log } = await readSecrets(stage, {
+    ci,
+    audience: VAULT.audience,
+    settings: {
+      ...LOGIN.vault(ci),
+      'vault-role': VAULT.singleUseRole,
+      'vault-namespace': VAULT.namespace,
+      'secret-from': { 'api-key': 'vault:secret/ci/prefect#api-key' },
+    },
+  });
+  expect(error).toBeUndefined();
+  expect(values).toEqual({ 'api-key': HELD_SECRETS.teamPrefectKey });
+  expect(log).not.toContain('could not be revoked');
+  expect(stage.world.brokers.vault.liveTokens()).toEqual([]);
+});
+
+test('a token that Vault does not revoke is told, and changes nothing', async () => {
+  await using stage = await createStage();
+  stage.world.fault({ kind: 'status-500', path: /revoke-self/, times: 1 });
+  const { values, log } = await readSecrets(stage, {
+    ci: 'bitbucket',
+    audience: VAULT.audience,
+    settings: { ...LOGIN.vault('bitbucket'), 'secret-from': { 'api-key': 'vault:secret/ci/prefect#api-key' } },
+  });
+  expect(values).toEqual({ 'api-key': HELD_SECRETS.prefectKey });
+  expect(log).toContain('could not be revoked (it answered 500)');
+});
+
+const AWS_ANSWERS = ['json', 'xml'] as const;
+
+test.each(CIS.flatMap((ci) => AWS_ANSWERS.map((answers) => [ci, answers] as const)))(
+  '%s: AWS Secrets Manager gives secrets for one role, told in %s',
+  async (ci, answers) => {
+    const { awsTenant } = await import('../simulators/brokers-tenant.ts');
+    await using stage = await createStage({
+      brokers: { aws: { ...awsTenant(), jsonAnswers: answers === 'json' } },
+    });
+    const arn = `arn:aws:secretsmanager:${AWS.region}:${AWS.accountId}:secret:ci/prefect-a1B2c3`;
+    const { error, faults, values, log, requests } = await readSecrets(stage, {
+      ci,
+      audience: AWS.audience,
+      settings: {
+        ...AWS_LOGIN,
+        'secret-from': { 'api-key': `aws:${arn}?stage=AWSPREVIOUS`, 'auth-string': 'aws:ci/all#prefect-auth' },
+      },
+    });
+    expect({ error, faults }).toEqual({ error: undefined, faults: [] });
+    expect(values).toEqual({ 'api-key': HELD_SECRETS.formerPrefectKey, 'auth-string': HELD_SECRETS.prefectAuthString });
+    expect(log).toContain(`read api-key, version ${AWS.formerVersionId}, from AWS Secrets Manager ${arn} in us-east-1`);
+    expect(requests.filter(({ host }) => host.startsWith('sts.'))).toHaveLength(1);
+    expect(stage.world.brokers.aws.sessions().map((session) => session.arn)).toEqual([
+      expect.stringMatching(/\/acme-vision-42$/),
+    ]);
+  },
+);
+
+test.each(CIS)('%s: AWS Secrets Manager gives bytes, and a version by its id', async (ci) => {
+  await using stage = await createStage();
+  const { values } = await readSecrets(stage, {
+    ci,
+    audience: AWS.audience,
+    settings: {
+      ...AWS_LOGIN,
+      'secret-from': { 'api-key': 'aws:ci/binary', 'auth-string': `aws:ci/prefect?version=${AWS.formerVersionId}` },
+    },
+  });
+  expect(values).toEqual({ 'api-key': HELD_SECRETS.prefectKey, 'auth-string': HELD_SECRETS.formerPrefectKey });
+});
+
+test('keys of AWS that are about to end are replaced', async () => {
+  await using stage = await createStage();
+  stage.world.fault({ kind: 'status-429', path: /secretsmanager/, times: 1, retryAfterSeconds: 60 });
+  const { values } = await readSecrets(stage, {
+    ci: 'bitbucket',
+    audience: AWS.audience,
+    settings: { ...AWS_LOGIN, 'secret-from': { 'api-key': 'aws:ci/prefect' } },
+  });
+  expect(values).toEqual({ 'api-key': HELD_SECRETS.prefectKey });
+});
+
+test('Azure Key Vault gives two secrets for one login to a subject that stays', async () => {
+  await using stage = await createStage();
+  const { error, faults, values, log, requests } = await readSecrets(stage, {
+    ci: 'buildkite',
+    settings: {
+      ...AZURE_LOGIN,
+      'oidc-subject-claim': 'pipeline_id',
+      'secret-from': {
+        'api-key': `azure:${AZURE.vault}/prefect-ci/${AZURE.formerVersion}`,
+        'auth-string': `azure:${AZURE.vault}/prefect-auth`,
+      },
+    },
+  });
+  expect({ error, faults }).toEqual({ error: undefined, faults: [] });
+  expect(values).toEqual({ 'api-key': HELD_SECRETS.formerPrefectKey, 'auth-string': HELD_SECRETS.prefectAuthString });
+  expect(log).toContain(`read api-key, version ${AZURE.formerVersion}, from Azure Key Vault acme-ci/prefect-ci`);
+  expect(requests.filter(({ host }) => host === 'login.microsoftonline.com')).toHaveLength(1);
+});
+
+test.each([
+  ['bitbucket', "Bitbucket's subject names the step"],
+  ['buildkite', 'oidc-subject-claim'],
+] as const)('%s: Azure Key Vault is refused where the subject changes', async (ci, reason) => {
+  await using stage = await createStage();
+  const { faults, requests } = await readSecrets(stage, {
+    ci,
+    settings: { ...AZURE_LOGIN, 'secret-from': { 'api-key': `azure:${AZURE.vault}/prefect-ci` } },
+  });
+  expect(faults).toEqual([expect.stringContaining(reason)]);
+  expect(requests).toEqual([]);
+});
