@@ -1,5 +1,7 @@
 import type { BitbucketClaimOptions } from '../test/simulators/oidc-issuer.ts';
+import { PREFECT } from '../test/simulators/prefect-tenant.ts';
 import { DATABRICKS, GOOGLE, providerName } from '../test/simulators/tenant.ts';
+import { VERCEL } from '../test/simulators/vercel-tenant.ts';
 import type { Ci, StepSettings } from './ci-step.ts';
 
 export type Result = 'succeeded' | 'failed' | 'cancelled' | 'refused';
@@ -12,6 +14,8 @@ export interface Story {
   readonly settings: StepSettings & { readonly job: string };
   /** What is different about the step's token (Bitbucket only). */
   readonly token?: Partial<BitbucketClaimOptions>;
+  /** It runs when this other step of its build is over, in the same checkout. */
+  readonly after?: Story;
   /** The build is cancelled once the log matches. */
   readonly cancelWhen?: RegExp;
   readonly result: Result;
@@ -46,6 +50,10 @@ export const CHECKOUT: Readonly<Record<string, string>> = {
   'training/endless-job.yaml': customJob('endless-resnet'),
   'training/run.yaml': oneTimeRun('resnet'),
   'training/failing-run.yaml': oneTimeRun('resnet that fails'),
+  '.vercel/output/config.json': '{"version":3}',
+  '.vercel/output/static/index.html': '<h1>Which digit is it?</h1>\n',
+  '.vercel/output/functions/predict.func/.vc-config.json': '{"runtime":"edge","entrypoint":"index.js"}',
+  '.vercel/output/functions/predict.func/index.js': "export default () => new Response('7');\n",
 };
 
 const vertex = (ci: Ci, spec = 'training/job.yaml') => ({
@@ -73,9 +81,42 @@ const runNow = {
   'job-parameters': { git_commit: '@{commit}', date: 'today' },
 };
 
+const flowRun = (ci: Ci) => ({
+  job: 'prefect-flow-run',
+  ...prefect(ci),
+  parameters: { epochs: 20, day: '2026-11-21' },
+});
+
+/** The key is the company's secret, which the step's own identity opens. */
+function prefect(ci: Ci) {
+  return {
+    'api-url': PREFECT.cloudApi,
+    deployment: `${PREFECT.flow}/${PREFECT.deployments.prod.name}`,
+    'secret-from': { 'api-key': `google:projects/${GOOGLE.project}/secrets/prefect-ci` },
+    'workload-identity-provider': providerName(ci),
+    'service-account': GOOGLE.trainer,
+  };
+}
+
+const project = { team: VERCEL.team, project: VERCEL.project };
+const site = { job: 'vercel-deployment', ...project, target: 'production' };
+
 const well = { result: 'succeeded', exitCode: 0 } as const;
 // Else the plugin's outputs are in the build's meta-data alone.
 const outputs = { 'outputs-file': '.keyless-submit/outputs.json' };
+
+const staged: Story = {
+  ci: 'bitbucket',
+  about: "On Vercel, what the build made: under the team's OIDC policy for this repository, and not yet on the domain.",
+  settings: { ...site, 'skip-domain': true, 'smoke-path': '/' },
+  ...well,
+};
+const deployed: Story = {
+  ci: 'buildkite',
+  about: "On Vercel in one step, domain and all. The token of the team's policy is revoked when the step ends.",
+  settings: { ...site, ...outputs },
+  ...well,
+};
 
 /** Every kind on both CIs, then a failure of each sort. */
 export const STORIES: readonly Story[] = [
@@ -115,6 +156,34 @@ export const STORIES: readonly Story[] = [
     settings: { ...runNow, ...outputs },
     ...well,
   },
+  {
+    ci: 'bitbucket',
+    about:
+      "Prefect takes no OIDC token: the step's identity opens the key in Secret Manager, and points a deployment at this commit.",
+    settings: { job: 'prefect-deployment-update', ...prefect('bitbucket'), 'pull-commit': true },
+    ...well,
+  },
+  {
+    ci: 'bitbucket',
+    about: 'A flow run of a Prefect deployment, with its log.',
+    settings: flowRun('bitbucket'),
+    ...well,
+  },
+  {
+    ci: 'buildkite',
+    about: 'The same from Buildkite.',
+    settings: { ...flowRun('buildkite'), ...outputs },
+    ...well,
+  },
+  staged,
+  {
+    ci: 'bitbucket',
+    about: 'A later step of that build promotes the deployment, once it was looked at.',
+    settings: { job: 'vercel-promote', ...project, deployment: 'file:.keyless-submit/outputs.json' },
+    after: staged,
+    ...well,
+  },
+  deployed,
   {
     ci: 'bitbucket',
     about: 'Identity refused: another repository copies the step, and the condition does not know it.',

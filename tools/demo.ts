@@ -4,14 +4,15 @@ import { join } from 'node:path';
 import { styleText } from 'node:util';
 import { createWorld, type World } from '../test/simulators/world.ts';
 import { identityLegend, isAsExpected, nameOf, storyText, summaryTable } from './demo-print.ts';
-import { audienceOf, tell } from './demo-run.ts';
-import { CHECKOUT, STORIES } from './demo-stories.ts';
-import { livesByName } from './lives-by-name.ts';
+import { audienceOf, type Told, tell } from './demo-run.ts';
+import { CHECKOUT, STORIES, type Story } from './demo-stories.ts';
+import { FLOW_RUN_LIVES, livesByName } from './lives-by-name.ts';
 import { makePackagings } from './packagings.ts';
 
 /** Runs all stories at once against the simulators, prints each whole in its turn, and last what was submitted by whom. */
 async function demo(folder: string): Promise<number> {
   await using world = await createWorld(livesByName);
+  for (const life of FLOW_RUN_LIVES) world.prefect.nextLife(life);
   const printed: string[] = [];
   const print = (text: string) => {
     printed.push(text);
@@ -24,20 +25,25 @@ async function demo(folder: string): Promise<number> {
     STORIES.map((story) => world.bitbucketToken({ audiences: [audienceOf(story)], ...story.token })),
   );
   const printInTurn = inTurn(print);
-  const all = await Promise.all(
-    STORIES.map(async (story, index) => {
+  const begun = new Map<Story, Promise<Told>>();
+  for (const [index, story] of STORIES.entries()) {
+    const folderOf = (each: Story) => join(folder, `step-${STORIES.indexOf(each) + 1}`);
+    const run = async (): Promise<Told> => {
+      if (story.after !== undefined) await begun.get(story.after);
       const plan = {
         packagings,
         simulators: world.url,
-        folder: join(folder, `step-${index + 1}`),
+        folder: folderOf(story.after ?? story),
         files: CHECKOUT,
         settings: story.settings,
       };
       const told = await tell(story, plan, world, tokens[index] ?? '');
       printInTurn(index, storyText(told, index + 1, STORIES.length));
       return told;
-    }),
-  );
+    };
+    begun.set(story, run());
+  }
+  const all = await Promise.all(begun.values());
 
   print(`\n${styleText('bold', 'Who submitted what, as the services saw it')}\n`);
   print(`${summaryTable(all)}\n\n${styleText('gray', identityLegend(all))}\n`);
@@ -54,10 +60,10 @@ function introduction(simulators: string): string {
   return `${styleText('bold', `keyless-submit: ${STORIES.length} steps on two CIs, and no stored key`)}
 
 Real:       both packagings as processes, the hooks, every token's signature
-Simulated:  Bitbucket, Buildkite, Google Cloud and Databricks, on ${simulators}
+Simulated:  Bitbucket, Buildkite, Google Cloud, Databricks, Prefect and Vercel, on ${simulators}
 Stand-in:   the command buildkite-agent is a small stand-in, not the real agent
 
-All steps run now, at the same time; each one's log follows whole.`;
+All steps run now, most at the same time; each one's log follows whole.`;
 }
 
 function conclusion(problems: readonly string[], issued: number): string {
@@ -71,9 +77,11 @@ Next, in README.md: "Bitbucket Pipelines" or "Buildkite" for the first step of y
 By hand: npm run simulators.`;
 }
 
-function issuedTokens({ google, databricks, agentApi }: World): readonly string[] {
+function issuedTokens({ google, databricks, prefect, vercel, agentApi }: World): readonly string[] {
   return [
     ...google.issuedTokens(),
+    ...prefect.issuedTokens(),
+    ...vercel.issuedTokens(),
     ...databricks.issued().map(({ accessToken }) => accessToken),
     ...agentApi.oidcRequests().map(({ token }) => token),
   ];

@@ -1,5 +1,6 @@
 import type { RunLife } from '../test/simulators/databricks-run-life.ts';
 import type { NewRun } from '../test/simulators/databricks-runs.ts';
+import type { RunLife as FlowRunLife } from '../test/simulators/prefect-run-life.ts';
 import type { CustomJob } from '../test/simulators/vertex-custom-job-rules.ts';
 import type { LifeStep } from '../test/simulators/vertex-job-life.ts';
 import type { WorldOptions } from '../test/simulators/world.ts';
@@ -15,6 +16,22 @@ export const livesByName: Pick<WorldOptions, 'google' | 'databricks'> = {
   google: { script: lifeOfCustomJob },
   databricks: { script: lifeOfRun },
 };
+
+const LOGGED = [
+  { atMs: 100, message: 'epoch 10  loss 0.412' },
+  { atMs: 300, message: 'epoch 20  loss 0.387' },
+];
+const METRICS = { type: 'markdown', key: 'metrics', data: '| epoch | loss |\n| --- | --- |\n| 20 | 0.387 |' };
+
+/** The lives of the first flow runs. */
+export const FLOW_RUN_LIVES: readonly FlowRunLife[] = [1, 2].map(() => ({
+  scheduledMs: 500,
+  pendingMs: 500,
+  runningMs: 1_500,
+  end: { kind: 'completed' },
+  logs: LOGGED,
+  artifacts: [{ atMs: 400, ...METRICS }],
+}));
 
 function lifeOfCustomJob({ displayName }: CustomJob): readonly LifeStep[] {
   const pending = { state: 'JOB_STATE_PENDING', forReads: 1 };

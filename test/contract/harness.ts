@@ -88,6 +88,7 @@ export async function runStep(stage: Stage, step: Step): Promise<StepResult> {
     await mkdir(join(checkout, dirname(path)), { recursive: true });
     await writeFile(join(checkout, path), text);
   }
+  sample.setUp?.(world);
   const env = await stepEnvironment(stage, step, sample, checkout);
   const from = world.requests.length;
   const reportsBefore = reportBodies(world, step.ci).length;

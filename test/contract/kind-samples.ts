@@ -4,7 +4,7 @@ import { DATABRICKS, GOOGLE, providerName } from '../simulators/tenant.ts';
 import type { World } from '../simulators/world.ts';
 import { prefectDeploymentUpdate, prefectFlowRun } from './prefect-samples.ts';
 import { databricksLife, type RemoteLife, vertexLife } from './remote-life.ts';
-import { vercelDeployment } from './vercel-samples.ts';
+import { vercelDeployment, vercelPromote, vercelRollback } from './vercel-samples.ts';
 
 export type Ci = 'bitbucket' | 'buildkite';
 export const CIS: readonly Ci[] = ['bitbucket', 'buildkite'];
@@ -62,6 +62,8 @@ export interface KindSample {
   serverTimeout(body: string): number | undefined;
   /** Whether the service can be asked for a submission by its key. */
   readonly findsByKey: boolean;
+  /** Puts what its settings name at the service, if it is not there. Called before each step. */
+  readonly setUp?: (world: World) => void;
   /** What the checkout has, by path. */
   readonly files?: Readonly<Record<string, string>>;
   /** It changes something once and for all, and asking again does no harm: there is no run to find, to attach to or to cancel. */
@@ -176,6 +178,8 @@ export const KIND_SAMPLES: readonly KindSample[] = [
   prefectFlowRun,
   prefectDeploymentUpdate,
   vercelDeployment,
+  vercelPromote,
+  vercelRollback,
 ];
 
 /** Those whose submission makes a run. */

@@ -117,7 +117,7 @@ test.each(STEPS)('pull steps: %s', async (_what, pullSteps, expected) => {
     contents: {
       ...workspace.contents,
       deployments: workspace.contents.deployments.map((each) =>
-        each.id === prod.id ? { ...each, pullSteps: pullSteps as typeof each.pullSteps } : each,
+        each.id === prod.id ? { ...each, pullSteps } : each,
       ),
     },
   }));

@@ -65,3 +65,45 @@ export const vercelDeployment: KindSample = {
   findsByKey: true,
   ends: ['code', 'permission', 'cancelled'],
 };
+
+/** A deployment that was built for production, waits to be promoted, and is not what production serves. */
+export const STAGED = 'dpl_staged0000000000000000001';
+/** A deployment that production served before the one that it serves. */
+export const EARLIER = 'dpl_earlier000000000000000001';
+
+function productionSample(type: 'promote' | 'rollback', deployment: string): KindSample {
+  return {
+    id: `vercel-${type}`,
+    settings: () => ({ team: VERCEL.teamId, project: VERCEL.projectId, deployment }),
+    audience: () => VERCEL.audience,
+    targets: {
+      exchange: vercelDeployment.targets.exchange,
+      preparation: { method: 'GET', path: apiPath(`/v13/deployments/${deployment}`) },
+      submission: { method: 'POST', path: apiPath(`/v[0-9]+/projects/[^/]+/${type}/dpl_[^/]+`) },
+      status: { method: 'GET', path: apiPath('/v9/projects/[^/]+') },
+    },
+    jobs: (world) =>
+      world.vercel.received().flatMap(({ method, path, headers, body }) => {
+        const id = new RegExp(`/${type}/(dpl_[^/?]+)`).exec(path)?.[1];
+        return method !== 'POST' || id === undefined ? [] : [{ id, body, headers, cancelled: false }];
+      }),
+    setUp: ({ vercel }) => {
+      if (vercel.deployments().some(({ id }) => id === deployment)) return;
+      vercel.deployed(VERCEL.projectId, { id: deployment, skipDomain: type === 'promote' });
+      vercel.deployed(VERCEL.projectId);
+    },
+    script: ({ vercel }, { queuedMs = 10_000, runningMs = 30_000, end }) => {
+      // Whatever the step before did, production serves another deployment now.
+      vercel.deployed(VERCEL.projectId);
+      vercel.nextPromotion({ pendingMs: queuedMs, runningMs, end: end === 'success' ? 'succeeded' : 'failed' });
+    },
+    otherName: (id) => id,
+    serverTimeout: () => undefined,
+    findsByKey: false,
+    repeatable: true,
+    ends: ['code'],
+  };
+}
+
+export const vercelPromote = productionSample('promote', STAGED);
+export const vercelRollback = productionSample('rollback', EARLIER);

@@ -47,6 +47,7 @@ export interface DeploymentStore {
   readonly all: () => readonly Deployment[];
   readonly add: (
     deployment: Omit<Deployment, 'id' | 'url' | 'createdAt' | 'promoted' | 'settled' | 'pagesServed'>,
+    id?: string,
   ) => Deployment;
   /** By id or by host. */
   readonly find: (idOrUrl: string) => Deployment | undefined;
@@ -101,11 +102,11 @@ export function deploymentStore(now: () => number): DeploymentStore {
       settle();
       return deployments.toReversed();
     },
-    add: (made) => {
+    add: (made, id) => {
       const hash = crypto.randomUUID().replaceAll('-', '');
       const deployment: Deployment = {
         ...made,
-        id: `dpl_${hash.slice(0, 28)}`,
+        id: id ?? `dpl_${hash.slice(0, 28)}`,
         url: `${made.project.name}-${hash.slice(0, 9)}-${made.team.slug}.vercel.app`,
         createdAt: now(),
         promoted: false,

@@ -64,6 +64,8 @@ export interface VercelSimulator
   readonly issuedTokens: () => readonly string[];
   /** Tokens that still open something. */
   readonly liveTokens: () => readonly AppToken[];
+  /** A deployment that was made before, for production, with its domains or without them. Returns its id. */
+  readonly deployed: (projectId: string, made?: { readonly id?: string; readonly skipDomain?: boolean }) => string;
   /** The id of the deployment that a project serves in production. */
   readonly productionOf: (projectId: string) => string | undefined;
 }
@@ -112,6 +114,26 @@ export function vercelSimulator(options: VercelOptions): VercelSimulator {
     },
     nextLife: (...next) => {
       lives.push(...next);
+    },
+    deployed: (projectId, { id, skipDomain = false } = {}) => {
+      const project = options.projects.find((each) => each.id === projectId);
+      const team = options.teams.find((each) => each.id === project?.teamId);
+      if (project === undefined || team === undefined) throw new Error(`there is no project ${projectId}`);
+      const made = store.add(
+        {
+          team,
+          project,
+          creator: { uid: 'usr_earlier', username: 'earlier' },
+          body: { name: project.name, target: 'production', autoAssignCustomDomains: !skipDomain, files: [] },
+          json: '{}',
+          headers: new Headers(),
+          query: new URLSearchParams(),
+          life: { queuedMs: 0, buildingMs: 0, aliasMs: 0 },
+        },
+        id,
+      );
+      if (!skipDomain) store.promote(made);
+      return made.id;
     },
     protect: (projectId, on = true) => {
       if (on) protectedProjects.add(projectId);

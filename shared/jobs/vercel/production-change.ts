@@ -1,6 +1,6 @@
 import { SubmitError } from '../../errors.ts';
 import { answerJson, bearer } from '../../http.ts';
-import { type Json, type JsonObject, listAt, objectAt, textAt } from '../../json.ts';
+import { type Json, type JsonObject, listAt, numberAt, objectAt, textAt } from '../../json.ts';
 import { plainLine } from '../../remote-text.ts';
 import { Secret } from '../../secret.ts';
 import type { ServiceClient } from '../../service-client.ts';
@@ -138,7 +138,12 @@ async function prepareChange(
     // A request whose answer was lost shows in the project.
     find: async (reader, _key, until) =>
       requestOf(await read(reader, until), mark()) === undefined ? [] : [{ id, attempt: 1 }],
-    status: async (reader, _id, until) => readChange(await read(reader, until), mark()),
+    status: async (reader, _id, until) => {
+      const now = await read(reader, until);
+      // Where the answer did not tell when it was accepted, the request itself does.
+      acceptedAt ??= numberAt(requestOf(now, mark()), 'requestedAt');
+      return readChange(now, mark());
+    },
     conclude: (reader, _id, status, until) =>
       concludeChange(type, project.id, status, addressOf(deployment), call, reader, until),
   };
