@@ -77,7 +77,9 @@ export async function bindRun(environment: BindEnvironment): Promise<BoundRun> {
     faults.add('attach', `expected ${shared.attach.expected}; got ${JSON.stringify(values.attach)}`);
   }
   if (faults.messages.length > 0 || values === undefined || job === undefined) throw invalid(faults, environment);
-  const waitSeconds = explicitTimeout ? values.timeout : Math.max(values.timeout, job.serverTimeoutSeconds ?? 0);
+  const waitSeconds = explicitTimeout
+    ? values.timeout
+    : (job.longestSeconds ?? Math.max(values.timeout, job.serverTimeoutSeconds ?? 0));
   return { kind, job, values, waitSeconds };
 }
 

@@ -32,7 +32,7 @@ export function runSettings(kinds: readonly string[]) {
     timeout: withDefault(
       duration({
         description:
-          'How long the job may take. The service is told to end it then (where the spec does not say so itself and the service can), and the wait ends.',
+          'How long the job may take. The service is told to end it then (where the spec does not say so itself and the service can), and the wait ends. Vercel is not waited for longer than `45m` unless this is set.',
         example: '6h',
       }),
       '24h',

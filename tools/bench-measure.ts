@@ -33,7 +33,7 @@ export async function createBench(): Promise<Bench> {
       firstByteAt ??= performance.now();
     },
     onAnswer: (request, status) => {
-      if (createsJob(request) && status === 200) acceptedAt ??= performance.now();
+      if (createsJob(request) && status < 300) acceptedAt ??= performance.now();
     },
   });
   return {

@@ -46,7 +46,7 @@ export function markdown(results: BenchResults): string {
           cases
             .filter((each) => each.kind === kind && each.ci === ci)
             .map(cell)
-            .join(),
+            .join() || '-',
         aim?.(kind),
       ),
     );
@@ -67,7 +67,7 @@ export function markdown(results: BenchResults): string {
     heading('Start to job accepted, services that answer at once'),
     ...rowsOfKinds(
       ({ kind, nearMs }) => timesEmpty(nearMs, AIMS.nearRatio[kind]),
-      (kind) => `${AIMS.nearRatio[kind]} ×`,
+      (kind) => (AIMS.nearRatio[kind] === undefined ? '' : `${AIMS.nearRatio[kind]} ×`),
     ),
     heading(`Start to job accepted, ${roundTripMs} ms a round trip, against the time above plus its round trips`),
     ...rowsOfKinds(

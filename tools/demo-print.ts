@@ -104,7 +104,10 @@ export function summaryTable(all: readonly Told[]): string {
 /** What stands for the shortened identities of the table. */
 export function identityLegend(all: readonly Told[]): string {
   const identities = new Set(all.flatMap(({ job }) => (job === undefined ? [] : [job.identity])));
-  return [...identities].map((identity) => `${shortIdentity(identity)} = ${identity}`).join('\n');
+  return [...identities]
+    .filter((identity) => shortIdentity(identity) !== identity)
+    .map((identity) => `${shortIdentity(identity)} = ${identity}`)
+    .join('\n');
 }
 
 function shortIdentity(identity: string): string {

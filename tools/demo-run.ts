@@ -38,12 +38,10 @@ export async function tell(story: Story, plan: StepPlan, world: World, token: st
   return { ...ended, story, job, result: job === undefined ? 'refused' : job.cancelled ? 'cancelled' : result };
 }
 
-/** The audience that a Bitbucket step asks for: what the trust of its service expects. */
-export function audienceOf({ settings }: Story): string {
+/** The audience that a step asks for: what the trust of its service expects. */
+export function audienceOf({ ci, settings }: Pick<Story, 'ci' | 'settings'>): string {
   if (settings.job.startsWith('databricks-')) return `https://${DATABRICKS.host}/oidc/v1/token`;
-  return settings.job.startsWith('vercel-')
-    ? VERCEL.audience
-    : `https://iam.googleapis.com/${providerName('bitbucket')}`;
+  return settings.job.startsWith('vercel-') ? VERCEL.audience : `https://iam.googleapis.com/${providerName(ci)}`;
 }
 
 /** The agent runs the pre-exit hook after the command, however that ended. */

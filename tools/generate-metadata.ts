@@ -48,6 +48,23 @@ function describedByKind(): Settings {
   return merged;
 }
 
+/** Settings whose values differ from kind to kind: any of their forms will do where the kind is not looked at. */
+function readDifferently(settings: Settings): Schema {
+  return Object.fromEntries(
+    Object.entries(settings).flatMap(([name, setting]) => {
+      const forms = new Map<string, Schema>();
+      for (const owner of JOB_KINDS.flatMap((kind) => kind.settings[name] ?? [])) {
+        const { description: _description, default: _default, examples: _examples, ...form } = settingSchema(owner);
+        forms.set(JSON.stringify(form), form);
+      }
+      const { description, default: standard, examples } = settingSchema(setting);
+      if (forms.size < 2) return [];
+      const told = { description, ...(standard === undefined ? {} : { default: standard }), examples };
+      return [[name, { anyOf: [...forms.values()], ...told }]];
+    }),
+  );
+}
+
 /** plugin.yml: what the agent and the plugin directory read. https://buildkite.com/docs/pipelines/integrations/plugins/writing */
 export function pluginYaml(): string {
   const settings = describedByKind();
@@ -57,7 +74,12 @@ export function pluginYaml(): string {
     author: PROJECT.vendor.website,
     public: true,
     requirements: ['bash'],
-    configuration: { type: 'object', properties: properties(settings), required: ['job'], additionalProperties: false },
+    configuration: {
+      type: 'object',
+      properties: { ...properties(settings), ...readDifferently(settings) },
+      required: ['job'],
+      additionalProperties: false,
+    },
   };
   return HEADER + stringify(plugin, { lineWidth: 0, aliasDuplicateObjects: false });
 }

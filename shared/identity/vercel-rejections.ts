@@ -102,33 +102,28 @@ export function explainVercelRejection(
   });
 }
 
-// Claims that stay the same from run to run and cannot be claimed by a stranger; where a policy is for one environment or one
-// branch, that claim belongs in it, too.
-const STABLE_CLAIMS = [
-  'workspaceUuid',
-  'repositoryUuid',
-  'deploymentEnvironmentUuid',
-  'organization_slug',
-  'pipeline_slug',
-  'pipeline_id',
-  'build_branch',
-] as const;
+// Claims that stay the same from run to run and cannot be claimed by a stranger; by names only where the token has no id.
+const WHO = ['repositoryUuid', 'pipeline_id'] as const;
+const WHO_BY_NAME = ['organization_slug', 'pipeline_slug'] as const;
+/** What of it may deploy: the environment that the CI guards, else the branch. */
+const WHAT = ['deploymentEnvironmentUuid', 'branchName', 'build_branch'] as const;
 
 /** The body of the request that makes a policy for this token and this project. */
 function proposedPolicy(trust: VercelTrust, { issuer, audiences, claims }: SubjectToken): string {
   const audience = audiences.includes(trust.audience) ? trust.audience : (audiences[0] ?? trust.audience);
-  const told = STABLE_CLAIMS.flatMap((name) => {
-    const value = claims[name];
-    return typeof value === 'string' && value !== '' ? [[name, value] as const] : [];
-  });
+  const told = (names: readonly string[]) =>
+    names.flatMap((name) => {
+      const value = claims[name];
+      return typeof value === 'string' && value !== '' ? [[name, value] as const] : [];
+    });
+  const who = told(WHO);
   const policy = {
     clientId: trust.clientId,
     issuerUrl: issuer,
-    name: `keyless-submit ${trust.project}`,
-    claims: [['aud', audience] as const, ...told].map(([name, value]) => ({
-      name,
-      values: [{ value, wildcards: false }],
-    })),
+    name: `${trust.project} from CI`,
+    claims: [['aud', audience] as const, ...(who.length > 0 ? who : told(WHO_BY_NAME)), ...told(WHAT).slice(0, 1)].map(
+      ([name, value]) => ({ name, values: [{ value, wildcards: false }] }),
+    ),
     permissions: ['*'],
     resources: { projectIds: [trust.project] },
   };

@@ -100,6 +100,8 @@ export interface Job {
   readonly payload: JsonObject | undefined;
   /** Seconds after which the service itself ends the job, as far as the payload says. */
   readonly serverTimeoutSeconds: number | undefined;
+  /** Seconds after which nothing more can be expected, where it never takes long: a wait without a `timeout` ends then. */
+  readonly longestSeconds?: number;
   /** The requests before the submission, with placeholders for tokens, for `dry-run`. */
   readonly callsBefore: readonly HttpCall[];
   credential(environment: ExchangeEnvironment): CredentialSource;

@@ -98,7 +98,7 @@ function awsSecret(trust: AwsTrust, reference: AwsReference, login: Login): Brok
       assumeRoleCall(trust, '[redacted]'),
       { ...call, secretHeaders: { authorization: new Secret(''), 'x-amz-security-token': new Secret('') } },
     ],
-    fetch: async (environment, signal) => {
+    open: async (environment, signal) => {
       const { clock, http } = environment;
       // The library is read while the role is taken on.
       const loading = import('./aws-signature.ts');

@@ -68,7 +68,7 @@ function azureSecret(
     title: `Azure Key Vault ${reference.vault}/${reference.name}`,
     key: reference.key,
     calls: [tokenCall(trust, '[redacted]'), { ...call, secretHeaders: bearer(new Secret('')) }],
-    fetch: async (environment, signal) => {
+    open: async (environment, signal) => {
       const secretHeaders = (await login(environment).get(signal)).headers;
       const answer = await environment.http.persist({ ...call, secretHeaders }, signal);
       const reading = readAzureSecret(answer);

@@ -24,7 +24,7 @@ export interface BrokerSecret {
    * The secret as it is kept.
    * @throws SubmitError that names the link of the chain which refused.
    */
-  fetch(environment: ExchangeEnvironment, signal: AbortSignal): Promise<Reading>;
+  open(environment: ExchangeEnvironment, signal: AbortSignal): Promise<Reading>;
 }
 
 /** What a broker may look at when it is bound. */

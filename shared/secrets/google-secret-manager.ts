@@ -41,7 +41,7 @@ export const googleSecretManager = defineBroker<GoogleReference>({
         title: `Google Secret Manager ${reference.secret}`,
         key: reference.key,
         calls: [...loginCalls(trust), { ...call, secretHeaders: bearer(new Secret('')) }],
-        fetch: async (environment, signal) => {
+        open: async (environment, signal) => {
           credential ??= googleCredential(trust, environment);
           const secretHeaders = (await credential.get(signal)).headers;
           const answer = await environment.http.persist({ ...call, secretHeaders }, signal);

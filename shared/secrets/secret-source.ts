@@ -43,7 +43,7 @@ export function brokeredSecret(setting: string, secret: BrokerSecret): SecretSou
     title: secret.title,
     calls: secret.calls,
     read: async (environment, signal) => {
-      const reading = await secret.fetch(environment, signal);
+      const reading = await secret.open(environment, signal);
       const value = new Secret(secretText(secret, reading));
       await environment.conceal([value]);
       const version = reading.version === undefined ? '' : `, version ${plainLine(reading.version, 80)}`;

@@ -49,7 +49,7 @@ function vaultSecret(trust: VaultTrust, present: PresentedToken, reference: Vaul
     key: reference.field,
     calls: [loginCall(trust, '[redacted]'), { ...read, secretHeaders }, { ...revokeCall(trust), secretHeaders }],
     // A login for each secret: roles may allow a token no second use, and a revoked token is worth nothing to anyone.
-    fetch: async (environment, signal) => {
+    open: async (environment, signal) => {
       const { token, policies } = await login(trust, present, environment, signal);
       try {
         const answer = await environment.http.persist({ ...read, secretHeaders: tokenHeader(token) }, signal);

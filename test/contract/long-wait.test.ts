@@ -7,6 +7,8 @@ import { HOUR, MINUTE } from './remote-life.ts';
 
 const SAMPLES = RUN_SAMPLES.map((sample) => [sample.id, sample] as const);
 const FEDERATED = SAMPLES.filter(([, { hasKey }]) => hasKey === undefined);
+/** Some kinds would give up sooner by themselves. */
+const PATIENT = { timeout: '23h' };
 const TWELVE_HOURS = { queuedMs: 30 * MINUTE, runningMs: 11.5 * HOUR, end: 'success' } as const;
 
 /** A log that people can read: few lines in all the hours, and none that only repeats the one before. */
@@ -25,7 +27,7 @@ test.each(SAMPLES)('on Buildkite the wait for twelve hours of %s outlives its to
   await using stage = await createStage();
   sample.script(stage.world, TWELVE_HOURS);
   const startedAt = stage.clock.now();
-  const result = await runStep(stage, { kind: id, ci: 'buildkite' });
+  const result = await runStep(stage, { kind: id, ci: 'buildkite', settings: PATIENT });
   expect(result.exitCode, result.log).toBe(EXIT.done);
   expect(stage.clock.now() - startedAt).toBeGreaterThanOrEqual(12 * HOUR);
   expect(sample.jobs(stage.world)).toMatchObject([{ cancelled: false }]);
@@ -42,7 +44,7 @@ test.each(SAMPLES.filter(([, { hasKey }]) => hasKey === true))(
   async (id, sample) => {
     await using stage = await createStage();
     sample.script(stage.world, TWELVE_HOURS);
-    const result = await runStep(stage, { kind: id, ci: 'bitbucket' });
+    const result = await runStep(stage, { kind: id, ci: 'bitbucket', settings: PATIENT });
     expect(result.exitCode, result.log).toBe(EXIT.done);
     expect(sentTo(result.requests, sample.targets.exchange)).toHaveLength(1);
     expectReadable(result);
@@ -55,7 +57,7 @@ test.each(FEDERATED)(
     await using stage = await createStage();
     sample.script(stage.world, TWELVE_HOURS);
     const startedAt = stage.clock.now();
-    const first = await runStep(stage, { kind: id, ci: 'bitbucket' });
+    const first = await runStep(stage, { kind: id, ci: 'bitbucket', settings: PATIENT });
     expect(first.exitCode, first.log).toBe(EXIT.deadline);
     const [job] = sample.jobs(stage.world);
     expect(sample.jobs(stage.world)).toMatchObject([{ cancelled: false }]);
@@ -73,7 +75,7 @@ test.each(FEDERATED)(
     expect(waited).toBeLessThan(2 * HOUR);
 
     stage.clock.advance(startedAt + 11.5 * HOUR - stage.clock.now());
-    const settings = { attach: 'file:.keyless-submit/outputs.json', spec: null };
+    const settings = { ...PATIENT, attach: 'file:.keyless-submit/outputs.json', spec: null };
     const second = await runStep(stage, { kind: id, ci: 'bitbucket', checkout: first.checkout, settings });
     expect(second.exitCode, second.log).toBe(EXIT.done);
     expect(second.outputs).toMatchObject({ result: 'succeeded', id: job?.id });

@@ -6,6 +6,7 @@ import { checkoutFiles, network } from '../../shared/edge/node.ts';
 import { SubmitError } from '../../shared/errors.ts';
 import { explainToUser } from '../../shared/explain-to-user.ts';
 import { createHttp, HTTP_TIMINGS } from '../../shared/http.ts';
+import type { ExchangeEnvironment } from '../../shared/identity/exchange.ts';
 import type { Json } from '../../shared/json.ts';
 import { withRedaction } from '../../shared/redaction.ts';
 import { bindSecrets, secretSettings } from '../../shared/secrets/secret-settings.ts';
@@ -23,7 +24,6 @@ export interface SecretStep {
   readonly settings: Readonly<Record<string, Json>>;
   /** What the step's token is made for, where the CI does not ask the settings. */
   readonly audience?: string;
-  readonly env?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
 }
 
@@ -42,25 +42,32 @@ const key = secret({ description: 'A key.', expected: 'a key', example: 'key' })
 const SETTINGS = { 'api-key': key, 'auth-string': key, ...secretSettings };
 const NAMES = ['api-key', 'auth-string'];
 
-/** Binds and reads the secrets of a job that needs two, as both packagings do, and looks for leaks. */
-export async function readSecrets(stage: Stage, step: SecretStep): Promise<SecretStepResult> {
+/** What a step of either CI exchanges tokens with, its log, and what Buildkite's redactor was told to hide. */
+export async function exchangeStep(stage: Stage, step: SecretStep) {
   const { world, clock, directory } = stage;
-  const { ci } = step;
   const sample = { settings: () => ({}), audience: () => step.audience ?? '' };
-  const environmentStep = { ...step, kind: 'secrets', env: step.env ?? {} };
-  const env = await stepEnvironment(stage, environmentStep, sample, directory);
-  const from = world.requests.length;
+  const env = await stepEnvironment(stage, { ...step, kind: 'secrets' }, sample, directory);
   const chunks: string[] = [];
   const write = (text: string) => void chunks.push(text);
   const files = checkoutFiles(directory);
   const { agent, concealed, commandLines } = agentOverHttp(`${world.url}/agent-edge.buildkite.com`, env);
   const host = withRedaction(
-    ci === 'bitbucket'
+    step.ci === 'bitbucket'
       ? bitbucketHost({ env, files, write, settings: readPipeVariables(env, SETTINGS) })
       : buildkiteHost({ env, files, write, agent, settings: readPluginConfiguration(env, ['secrets']).settings }),
   );
   const http = createHttp(network(env).transport, clock, { ...HTTP_TIMINGS, attemptMs: 2_000 });
-  const { context, subjectTokens, log, conceal } = host;
+  const { subjectTokens, log, conceal } = host;
+  const exchange: ExchangeEnvironment = { http, clock, log, subjectTokens, conceal };
+  return { host, exchange, concealed, commandLines, env, printed: () => chunks.join('') };
+}
+
+/** Binds and reads the secrets of a job that needs two, as both packagings do, and looks for leaks. */
+export async function readSecrets(stage: Stage, step: SecretStep): Promise<SecretStepResult> {
+  const { world } = stage;
+  const from = world.requests.length;
+  const { host, exchange, concealed, commandLines, env, printed } = await exchangeStep(stage, step);
+  const { context, subjectTokens } = host;
 
   const faults = collectFaults(host.spell);
   const given = parseSettings(SETTINGS, host.settings, faults);
@@ -70,9 +77,7 @@ export async function readSecrets(stage: Stage, step: SecretStep): Promise<Secre
   if (secrets !== undefined && faults.messages.length === 0) {
     try {
       for (const name of NAMES) {
-        const value = await secrets
-          .source(name)
-          ?.read({ http, clock, log, subjectTokens, conceal }, step.signal ?? new AbortController().signal);
+        const value = await secrets.source(name)?.read(exchange, step.signal ?? new AbortController().signal);
         if (value !== undefined) values[name] = value.reveal();
       }
     } catch (caught) {
@@ -82,13 +87,14 @@ export async function readSecrets(stage: Stage, step: SecretStep): Promise<Secre
     }
   }
 
-  const shown = JSON.stringify({ log: chunks.join(''), faults: faults.messages, commandLines });
+  const log = printed();
+  const shown = JSON.stringify({ log, faults: faults.messages, commandLines });
   const issued = [...world.google.issuedTokens(), ...world.brokers.issuedTokens(), ...brokerSecrets()];
   const tokens = [...issued, ...world.agentApi.oidcRequests().map(({ token }) => token), env.BITBUCKET_STEP_OIDC_TOKEN];
   const leaked = tokens.find((token) => token !== undefined && shown.includes(token.slice(-16)));
   if (leaked !== undefined) throw new Error(`A secret can be seen: ${shown}`);
-  const requests = world.requests.slice(from).filter(({ host }) => host !== 'agent-edge.buildkite.com');
-  return { values, faults: faults.messages, error, log: chunks.join(''), concealed, requests };
+  const requests = world.requests.slice(from).filter((request) => request.host !== 'agent-edge.buildkite.com');
+  return { values, faults: faults.messages, error, log, concealed, requests };
 }
 
 export const CIS = ['bitbucket', 'buildkite'] as const;

@@ -11,7 +11,7 @@ import { anchor, codeSpans, fences, headings, links } from './markdown.ts';
 import { PIPE, PLUGIN, parsePipeline, pipeEntries, pluginEntries } from './pipelines.ts';
 import { checkout, pipeStep, pluginStep, ROOT } from './steps.ts';
 
-const GUIDES = ['docs/vertex-ai.md', 'docs/databricks.md'] as const;
+const GUIDES = ['docs/vertex-ai.md', 'docs/databricks.md', 'docs/secrets.md'] as const;
 const PAGES = [...GUIDES, 'README.md'] as const;
 
 function read(path: string): string {
@@ -83,6 +83,15 @@ const SOURCES: readonly (readonly [page: string, sources: readonly string[]])[] 
       'identity/google-rejections.ts',
       'identity/google.ts',
       'jobs/vertex-ai/google-errors.ts',
+      'identity/subject-token.ts',
+    ],
+  ],
+  [
+    'docs/secrets.md',
+    [
+      ...['vault', 'aws', 'azure'].map((broker) => `secrets/${broker}-refusals.ts`),
+      'secrets/google-secret-manager.ts',
+      'secrets/secret-source.ts',
       'identity/subject-token.ts',
     ],
   ],

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { AZURE } from '../simulators/brokers-tenant.ts';
 import { GOOGLE } from '../simulators/tenant.ts';
 import type { Fence } from './markdown.ts';
 
@@ -22,6 +23,15 @@ gcloud() {
   if [[ "$1 $2" == 'projects describe' ]]; then echo ${GOOGLE.projectNumber}; fi
 }
 databricks() { record databricks "$@"; }
+aws() { record aws "$@"; }
+vault() {
+  if [[ "\${!#}" == - ]]; then record vault "\${@:1:$#-1}" --stdin "$(cat)"; else record vault "$@"; fi
+}
+az() {
+  record az "$@"
+  if [[ "$1 $2 $3" == 'ad app create' ]]; then echo ${AZURE.clientId}; fi
+  if [[ "$1 $2" == 'keyvault show' ]]; then echo "/vaults/$4"; fi
+}
 `;
 
 /** Runs a page's shell blocks one after the other in one bash, and tells what they called. */

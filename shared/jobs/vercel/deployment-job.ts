@@ -30,6 +30,8 @@ export interface DeploymentPlan {
   readonly completion: Completion;
 }
 
+/** What a build may take at the most, https://vercel.com/docs/builds. */
+const LONGEST_SECONDS = 45 * 60;
 /** A project's deployments are listed a hundred at a time, and at most so many pages of them are looked through. */
 const PAGE = 100;
 const MOST_PAGES = 20;
@@ -54,6 +56,7 @@ export function deploymentJob(identity: VercelIdentity, plan: DeploymentPlan): J
     origin: VERCEL_ORIGIN,
     payload: plan.payload,
     serverTimeoutSeconds: undefined,
+    longestSeconds: LONGEST_SECONDS,
     callsBefore: [
       ...identity.callsBefore,
       ...(plan.payload === undefined

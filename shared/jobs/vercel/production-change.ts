@@ -40,6 +40,8 @@ const PATHS: Readonly<Record<ChangeType, { readonly request: string; readonly al
   promote: { request: '/v10/projects', aliases: '/v1/projects' },
   rollback: { request: '/v1/projects', aliases: '/v9/projects' },
 };
+/** Domains move in seconds; a rolling release that it queues behind may take longer. */
+const LONGEST_SECONDS = 45 * 60;
 /** Of many domains that could not be moved, so many are told. */
 const MOST_ALIASES = 100;
 
@@ -54,6 +56,7 @@ export function productionChange(identity: VercelIdentity, plan: ChangePlan): Jo
     origin: VERCEL_ORIGIN,
     payload: reference === undefined ? undefined : { project, deployment: reference.title },
     serverTimeoutSeconds: undefined,
+    longestSeconds: LONGEST_SECONDS,
     callsBefore: [...identity.callsBefore, ...(reference === undefined ? [] : lookUps(call, project, reference.title))],
     credential: identity.credential,
     prepare: (environment) => prepareChange(job, plan, call, environment),
