@@ -130,8 +130,7 @@ export function createHttp(transport: Transport, clock: Clock, timings: HttpTimi
       return askedMs === undefined ? answer : { ...answer, retryAfterMs: askedMs };
     } catch (error) {
       signal.throwIfAborted();
-      if (timeout.aborted)
-        return { kind: 'lost', reason: `no answer within ${limitMs / 1000} s`, sent: true };
+      if (timeout.aborted) return { kind: 'lost', reason: `no answer within ${limitMs / 1000} s`, sent: true };
       return lostBy(error);
     }
   };

@@ -18,8 +18,9 @@ export function withRedaction(host: Host): Host {
   const words = new Set<string>();
   const learn = (secret: Secret): void => {
     const value = secret.reveal();
-    if (value.length < BEGINNING && value.length >= SHORTEST) words.add(value);
-    for (const part of value.split('.')) if (part.length >= BEGINNING) beginnings.add(part.slice(0, BEGINNING));
+    const parts = value.split('.').filter((part) => part.length >= BEGINNING);
+    for (const part of parts) beginnings.add(part.slice(0, BEGINNING));
+    if (parts.length === 0 && value.length >= SHORTEST) words.add(value);
   };
   const clean = (text: string): string => {
     let cleaned = text.replace(JSON_WEB_TOKEN, REDACTED);

@@ -5,7 +5,7 @@ import { BUILDKITE_JOB } from '../test/simulators/tenant.ts';
 import type { RequestLine, World } from '../test/simulators/world.ts';
 import { type Ci, pipeStep, pluginStep, type StepPlan, type StepProcess } from './ci-step.ts';
 import { audienceOf } from './demo-run.ts';
-import { CHECKOUT, STORIES, type Story } from './demo-stories.ts';
+import { CHECKOUT, STORIES } from './demo-stories.ts';
 import type { Packagings } from './packagings.ts';
 
 /** One kind in one packaging. */
@@ -57,15 +57,15 @@ export function benchCases(world: World, packagings: Packagings, folder: string)
       roundTrips: ROUND_TRIPS[settings.job]?.length ?? 0,
       prepare: async () => {
         if (ci === 'bitbucket') return pipeStep(plan, await world.bitbucketToken({ audiences: [audienceOf(story)] }));
-        agent.give(await buildkiteToken(world, story));
+        agent.give(await buildkiteToken(world, audienceOf(story)));
         return pluginStep(plan, 'command', agent.bin);
       },
     };
   });
 }
 
-function buildkiteToken(world: World, story: Story): Promise<string> {
-  const audience = audienceOf(story);
+/** A token as the agent gets it for a job of the simulated company. */
+export function buildkiteToken(world: World, audience: string): Promise<string> {
   const claims = ['organization_id', 'pipeline_id'];
   const request = { audience, claims, lifetimeSeconds: 3600, jti: crypto.randomUUID(), now: Date.now() };
   return world.issuers.buildkite.sign(buildkiteClaims({ ...BUILDKITE_JOB, ...request }));

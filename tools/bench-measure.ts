@@ -66,14 +66,33 @@ const PRELOAD = pathToFileURL(join(import.meta.dirname, 'bench-preload.mjs')).hr
 
 /** What one process takes. Not timed: that is measured from inside. */
 export async function footprint(step: StepProcess, bundle: string, file: string): Promise<Footprint> {
-  const env = { ...step.env, NODE_OPTIONS: `--import=${PRELOAD}`, BENCH_FOOTPRINT_FILE: file };
-  await succeed({ ...step, env });
-  const { peakKib, loaded } = JSON.parse(readFileSync(file, 'utf8')) as { peakKib: number; loaded: readonly string[] };
+  const { peakMib, loaded } = await observed(step, file);
   const own = loaded.filter((url) => url.startsWith(pathToFileURL(bundle).href));
   return {
-    peakMib: peakKib / 1024,
+    peakMib,
     loadedBytes: own.reduce((sum, url) => sum + statSync(fileURLToPath(url)).size, 0),
   };
+}
+
+export interface Observed {
+  readonly seconds: number;
+  readonly peakMib: number;
+  /** Of its processors, in user and system mode. */
+  readonly cpuSeconds: number;
+  /** Addresses of the files. */
+  readonly loaded: readonly string[];
+}
+
+/** Runs a process of Node that notes, in a file, what it takes. */
+export async function observed(step: StepProcess, file: string, limitMs = LIMIT_MS): Promise<Observed> {
+  const env = { ...step.env, NODE_OPTIONS: `--import=${PRELOAD}`, BENCH_FOOTPRINT_FILE: file };
+  const { seconds } = await succeed({ ...step, env }, limitMs);
+  const { peakKib, cpuUs, loaded } = JSON.parse(readFileSync(file, 'utf8')) as {
+    readonly peakKib: number;
+    readonly cpuUs: number;
+    readonly loaded: readonly string[];
+  };
+  return { seconds, peakMib: peakKib / 1024, cpuSeconds: cpuUs / 1e6, loaded };
 }
 
 /** Bytes of all programs in a bundle. */
@@ -82,8 +101,8 @@ export async function bundleBytes(main: string): Promise<number> {
   return files.reduce((sum, name) => sum + statSync(join(dirname(main), name)).size, 0);
 }
 
-async function succeed(step: StepProcess) {
-  const ended = await runStep(step, LIMIT_MS);
+async function succeed(step: StepProcess, limitMs = LIMIT_MS) {
+  const ended = await runStep(step, limitMs);
   if (ended.exitCode !== 0) throw new Error(`${step.command} ended with ${ended.exitCode}:\n${ended.log}`);
   return ended;
 }

@@ -1,4 +1,5 @@
-// Loaded into a measured process with --import: writes its peak memory and the files that it loaded to $BENCH_FOOTPRINT_FILE.
+// Loaded into a measured process with --import: writes its peak memory, its processor time and the files that it loaded to
+// $BENCH_FOOTPRINT_FILE.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 
@@ -11,7 +12,12 @@ registerHooks({
   },
 });
 if (file !== undefined) {
-  process.once('exit', () => writeFileSync(file, JSON.stringify({ peakKib: peakKib(), loaded })));
+  process.once('exit', () => writeFileSync(file, JSON.stringify({ peakKib: peakKib(), cpuUs: cpuUs(), loaded })));
+}
+
+function cpuUs() {
+  const { user, system } = process.cpuUsage();
+  return user + system;
 }
 
 /** On Linux, what getrusage says starts with the memory of the process that made this one. */

@@ -95,7 +95,7 @@ export function pipeYaml(): string {
     repository: `https://bitbucket.org/${PROJECT.pipe}`,
     maintainer: PROJECT.vendor,
     vendor: PROJECT.vendor,
-    tags: ['oidc', 'machine learning', 'vertex ai', 'databricks'],
+    tags: ['oidc', 'machine learning', 'vertex ai', 'databricks', 'prefect', 'vercel'],
     variables: Object.entries(common).flatMap(([name, { default: standard }]) =>
       standard === undefined ? [] : [{ name: pipeVariable(name), default: String(standard) }],
     ),

@@ -22,60 +22,122 @@ export function readmeSections(): ReadonlyMap<string, string> {
   ]);
 }
 
-const VERTEX = [
-  ['job', 'vertex-custom-job'],
-  ['project', 'acme-ml'],
-  ['region', 'us-central1'],
-  ['workload-identity-provider', 'projects/123456789012/locations/global/workloadIdentityPools/ci-pool/providers/'],
-  ['service-account', 'trainer@acme-ml.iam.gserviceaccount.com'],
-  ['spec', 'training/job.yaml'],
-] as const;
-const DATABRICKS = [
-  ['job', 'databricks-submit-run'],
-  ['host', 'dbc-a1b2c3d4-e5f6.cloud.databricks.com'],
-  ['client-id', '5f0f2d0a-7c1e-4b3e-9d57-3f6c2f1f7a10'],
-  ['spec', 'training/run.yaml'],
-] as const;
+type StepSettings = readonly (readonly [string, string | Readonly<Record<string, string>>])[];
+
+const PROVIDER = 'projects/123456789012/locations/global/workloadIdentityPools/ci-pool/providers';
+const DATABRICKS_HOST = 'dbc-a1b2c3d4-e5f6.cloud.databricks.com';
+
+interface QuickStep {
+  readonly name: string;
+  readonly key: string;
+  audience(ci: Ci): string;
+  settings(ci: Ci): StepSettings;
+}
+
+type Ci = 'bitbucket' | 'buildkite';
+
+const googleAudience = (ci: Ci) => `https://iam.googleapis.com/${PROVIDER}/${ci}`;
+
+const QUICK_STEPS: readonly QuickStep[] = [
+  {
+    name: 'Train on Vertex AI',
+    key: 'train-vertex',
+    audience: googleAudience,
+    settings: (ci) => [
+      ['job', 'vertex-custom-job'],
+      ['project', 'acme-ml'],
+      ['region', 'us-central1'],
+      ['workload-identity-provider', `${PROVIDER}/${ci}`],
+      ['service-account', 'trainer@acme-ml.iam.gserviceaccount.com'],
+      ['spec', 'training/job.yaml'],
+    ],
+  },
+  {
+    name: 'Train on Databricks',
+    key: 'train-databricks',
+    audience: () => `https://${DATABRICKS_HOST}/oidc/v1/token`,
+    settings: () => [
+      ['job', 'databricks-submit-run'],
+      ['host', DATABRICKS_HOST],
+      ['client-id', '5f0f2d0a-7c1e-4b3e-9d57-3f6c2f1f7a10'],
+      ['spec', 'training/run.yaml'],
+    ],
+  },
+  {
+    name: 'Run a Prefect flow',
+    key: 'run-flow',
+    audience: googleAudience,
+    settings: (ci) => [
+      ['job', 'prefect-flow-run'],
+      [
+        'api-url',
+        'https://api.prefect.cloud/api/accounts/9b649228-0419-40e1-9e0d-44954b5c0ab6/workspaces/96bd3cf8-85c9-4545-9713-b4e3c3e03466',
+      ],
+      ['deployment', 'train/nightly'],
+      ['secret-from', { 'api-key': 'google:projects/acme-ml/secrets/prefect-ci/versions/7' }],
+      ['workload-identity-provider', `${PROVIDER}/${ci}`],
+      ['service-account', 'trainer@acme-ml.iam.gserviceaccount.com'],
+    ],
+  },
+  {
+    name: 'Deploy to Vercel',
+    key: 'deploy',
+    audience: () => 'https://vercel.com/api/login/oauth/token',
+    settings: () => [
+      ['job', 'vercel-deployment'],
+      ['team', 'acme'],
+      ['project', 'edge'],
+      ['target', 'production'],
+    ],
+  },
+];
 
 function bitbucketQuickStart(): string {
-  const step = (
-    name: string,
-    audience: string,
-    settings: readonly (readonly [string, string])[],
-  ): string => `      - step:
+  const steps = QUICK_STEPS.map(
+    ({ name, audience, settings }) => `      - step:
           name: ${name}
           oidc:
             audiences:
-              - ${audience}
+              - ${audience('bitbucket')}
           script:
             - pipe: ${PROJECT.pipe}:${PROJECT.version}
               variables:
-${settings.map(([setting, value]) => `                ${pipeVariable(setting)}: '${value}${value.endsWith('providers/') ? 'bitbucket' : ''}'`).join('\n')}`;
-  const provider = `https://iam.googleapis.com/${VERTEX[3][1]}bitbucket`;
+${settings('bitbucket')
+  .map(
+    ([name, value]) =>
+      `                ${pipeVariable(name)}: '${typeof value === 'string' ? value : JSON.stringify(value)}'`,
+  )
+  .join('\n')}`,
+  );
   return `\`\`\`yaml
 pipelines:
   branches:
     main:
-${step('Train on Vertex AI', provider, VERTEX)}
-${step('Train on Databricks', `https://${DATABRICKS[1][1]}/oidc/v1/token`, DATABRICKS)}
+${steps.join('\n')}
 \`\`\``;
 }
 
 function buildkiteQuickStart(): string {
-  const step = (
-    label: string,
-    key: string,
-    settings: readonly (readonly [string, string])[],
-  ): string => `  - label: '${label}'
+  const steps = QUICK_STEPS.map(
+    ({ name, key, settings }) => `  - label: '${name}'
     key: ${key}
     plugins:
       - ${PROJECT.plugin}#v${PROJECT.version}:
-${settings.map(([setting, value]) => `          ${setting}: ${value}${value.endsWith('providers/') ? 'buildkite' : ''}`).join('\n')}`;
+${settings('buildkite')
+  .map(([name, value]) => yamlLines(name, value))
+  .join('\n')}`,
+  );
   return `\`\`\`yaml
 steps:
-${step('Train on Vertex AI', 'train-vertex', VERTEX)}
-${step('Train on Databricks', 'train-databricks', DATABRICKS)}
+${steps.join('\n')}
 \`\`\``;
+}
+
+function yamlLines(name: string, value: StepSettings[number][1]): string {
+  const indent = ' '.repeat(10);
+  if (typeof value === 'string') return `${indent}${name}: ${value}`;
+  const members = Object.entries(value).map(([key, text]) => `${indent}  ${key}: ${text}`);
+  return [`${indent}${name}:`, ...members].join('\n');
 }
 
 function settingsSection(): string {

@@ -75,7 +75,16 @@ export function checkoutFiles(root: string): Files {
       const target = await realpath(resolve(base, path));
       if (!inside(base, target)) throw new Error(`${shown(path)} is outside the checkout`);
       await using file = await open(target, constants.O_RDONLY | constants.O_NOFOLLOW);
-      yield* file.createReadStream({ autoClose: false, highWaterMark: STREAM_CHUNK_BYTES });
+      const { size } = await file.stat();
+      let read = 0;
+      for (;;) {
+        // By what is left of the file: thousands of small ones would else take a large buffer each.
+        const chunk = Buffer.allocUnsafe(Math.min(STREAM_CHUNK_BYTES, Math.max(size - read, END_BYTES)));
+        const { bytesRead } = await file.read(chunk, 0, chunk.length);
+        if (bytesRead === 0) return;
+        read += bytesRead;
+        yield chunk.subarray(0, bytesRead);
+      }
     },
     write: async (path, text) => {
       const base = await realpath(root);
@@ -95,6 +104,8 @@ export function checkoutFiles(root: string): Files {
 }
 
 const STREAM_CHUNK_BYTES = 256 * 1024;
+/** Room to find the end in, or what was added since. */
+const END_BYTES = 1024;
 
 async function entriesBelow(top: string): Promise<readonly FileEntry[]> {
   const found = await readdir(top, { recursive: true, withFileTypes: true });

@@ -224,7 +224,7 @@ export function explainImpersonation(
     happened: `Google refused a token of ${account} (${answer.status})`,
     presented,
     words,
-    remedy: ['Check «service-account», «delegates» and «token-lifetime».'],
+    remedy: [`Check «service-account»${trust.delegates.length === 0 ? '' : ' and «delegates»'}.`],
     link: GUIDE,
   });
 }

@@ -71,8 +71,13 @@ function loginOnce(trust: AwsTrust, present: PresentedToken): Login {
     const subject = await present(environment, signal);
     const call = assumeRoleCall(trust, subject.token.reveal());
     const startedAt = clock.now();
-    const answer = await http.persist(call, signal);
-    const body = await stsAnswer(answer);
+    let answer = await http.persist(call, signal);
+    let body = await stsAnswer(answer);
+    if (answer.status === 200 && body === undefined) {
+      // Of an answer in XML nobody else notices that it was cut on its way.
+      answer = await http.persist(call, signal);
+      body = await stsAnswer(answer);
+    }
     const keys = answer.status === 200 ? readAwsKeys(body, startedAt) : undefined;
     if (keys === undefined) {
       const howToRequest = subjectTokens.howToRequest(trust.audience, 'secret-audience');

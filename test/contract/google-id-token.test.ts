@@ -32,8 +32,8 @@ test.each(CIS)(
     expect(first.expiresAt).toBe(stage.clock.now() + HOUR);
     expect(printed()).toContain(`exchanged at STS, ID token of ${GOOGLE.trainer} for ${AUDIENCE}, valid for 60 min`);
     expect(printed()).not.toContain(token.slice(-16));
-    expect(await get()).toBe(first);
-    stage.clock.advance(HOUR - 90_000);
+    expect((await get()).headers).toBe(first.headers);
+    stage.clock.advance(HOUR - 30_000);
     const later = await get();
     expect(later.expiresAt).toBeGreaterThan(first.expiresAt);
     // Bitbucket's one token ends after an hour; an ID token got with it shortly before that lives an hour more.

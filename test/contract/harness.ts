@@ -16,7 +16,7 @@ import { brokerSecrets } from '../simulators/brokers-tenant.ts';
 import { VERCEL } from '../simulators/vercel-tenant.ts';
 import { createWorld, type RecordedRequest, type World, type WorldOptions } from '../simulators/world.ts';
 import { agentOverHttp } from './agent-over-http.ts';
-import { type Ci, type KindSample, sampleOf } from './kind-samples.ts';
+import { type Ci, DEFAULT_BUILD, type KindSample, sampleOf } from './kind-samples.ts';
 import { stepEnvironment } from './step-environment.ts';
 import { type VirtualClock, virtualClock } from './virtual-clock.ts';
 
@@ -84,7 +84,7 @@ export async function runStep(stage: Stage, step: Step): Promise<StepResult> {
   const { world, clock } = stage;
   const sample = sampleOf(step.kind);
   const checkout = step.checkout ?? (await mkdtemp(join(stage.directory, 'checkout-')));
-  for (const [path, text] of Object.entries(sample.files ?? {})) {
+  for (const [path, text] of Object.entries(sample.files?.(step.build ?? DEFAULT_BUILD) ?? {})) {
     await mkdir(join(checkout, dirname(path)), { recursive: true });
     await writeFile(join(checkout, path), text);
   }

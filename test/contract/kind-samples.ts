@@ -13,6 +13,8 @@ export const CIS: readonly Ci[] = ['bitbucket', 'buildkite'];
 export interface Target {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'PUT';
   readonly path: RegExp;
+  /** How many requests of a run are of no interest, before the one that is meant. */
+  readonly skip?: number;
 }
 
 /** The requests of a run by what they are for; those that a kind does not make are left out. */
@@ -44,6 +46,9 @@ export interface RemoteJob {
   readonly cancelled: boolean;
 }
 
+/** The number of the build, where a test does not say. */
+export const DEFAULT_BUILD = 42;
+
 /** How one kind is used, and what a test can see and do at its service. */
 export interface KindSample {
   readonly id: string;
@@ -65,7 +70,7 @@ export interface KindSample {
   /** Puts what its settings name at the service, if it is not there. Called before each step. */
   readonly setUp?: (world: World) => void;
   /** What the checkout has, by path. */
-  readonly files?: Readonly<Record<string, string>>;
+  readonly files?: (build: number) => Readonly<Record<string, string>>;
   /** It changes something once and for all, and asking again does no harm: there is no run to find, to attach to or to cancel. */
   readonly repeatable?: true;
   /** The ends that its jobs can have besides success, where they are not all. */

@@ -116,9 +116,7 @@ test.each(STEPS)('pull steps: %s', async (_what, pullSteps, expected) => {
     ...workspace,
     contents: {
       ...workspace.contents,
-      deployments: workspace.contents.deployments.map((each) =>
-        each.id === prod.id ? { ...each, pullSteps } : each,
-      ),
+      deployments: workspace.contents.deployments.map((each) => (each.id === prod.id ? { ...each, pullSteps } : each)),
     },
   }));
   await using stage = await createStage({ prefect: { ...rest, cloud: { ...cloud, workspaces } } });

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { AWS, AZURE, HELD_SECRETS, VAULT } from '../simulators/brokers-tenant.ts';
+import { FAULT_KINDS } from '../simulators/serve.ts';
 import { GOOGLE, providerName } from '../simulators/tenant.ts';
 import { createStage } from './harness.ts';
-import { CIS, LOGIN, readSecrets } from './secrets-step.ts';
+import { boundSecrets, CIS, exchangeStep, LOGIN, readSecrets } from './secrets-step.ts';
 
 const GOOGLE_SECRET = `google:projects/${GOOGLE.project}/secrets/prefect-ci`;
 const AWS_LOGIN = { 'aws-role': AWS.roleArn, 'aws-region': AWS.region };
@@ -156,15 +157,16 @@ test.each(CIS)('%s: AWS Secrets Manager gives bytes, and a version by its id', a
   expect(values).toEqual({ 'api-key': HELD_SECRETS.prefectKey, 'auth-string': HELD_SECRETS.formerPrefectKey });
 });
 
-test('keys of AWS that are about to end are replaced', async () => {
+test('keys of AWS are used again, and replaced when they are about to end', async () => {
   await using stage = await createStage();
-  stage.world.fault({ kind: 'status-429', path: /secretsmanager/, times: 1, retryAfterSeconds: 60 });
-  const { values } = await readSecrets(stage, {
-    ci: 'bitbucket',
-    audience: AWS.audience,
-    settings: { ...AWS_LOGIN, 'secret-from': { 'api-key': 'aws:ci/prefect' } },
-  });
-  expect(values).toEqual({ 'api-key': HELD_SECRETS.prefectKey });
+  const { host, exchange } = await exchangeStep(stage, { ci: 'buildkite', settings: REACHED.aws });
+  const source = boundSecrets(host).secrets?.source('api-key');
+  const sessions = async (minutesLater: number) => {
+    stage.clock.advance(minutesLater * 60_000);
+    expect((await source?.read(exchange, new AbortController().signal))?.reveal()).toBe(HELD_SECRETS.prefectKey);
+    return stage.world.brokers.aws.sessions().length;
+  };
+  expect([await sessions(0), await sessions(10), await sessions(4.5)]).toEqual([1, 1, 2]);
 });
 
 test('Azure Key Vault gives two secrets for one login to a subject that stays', async () => {
@@ -197,4 +199,48 @@ test.each([
   });
   expect(faults).toEqual([expect.stringContaining(reason)]);
   expect(requests).toEqual([]);
+});
+
+const LINKS = [
+  ['Vault, login', 'vault', /\/login$/],
+  ['Vault, reading', 'vault', /\/data\/ci\/prefect$/],
+  ['AWS, login', 'aws', /^\/sts\./],
+  ['AWS, reading', 'aws', /^\/secretsmanager\./],
+  ['Azure, login', 'azure', /\/oauth2\/v2\.0\/token$/],
+  ['Azure, reading', 'azure', /\/secrets\/prefect-ci$/],
+  ['Google, reading', 'google', /:access$/],
+] as const;
+const REACHED = {
+  vault: { ...LOGIN.vault('buildkite'), 'secret-from': { 'api-key': 'vault:secret/ci/prefect#api-key' } },
+  aws: { ...AWS_LOGIN, 'secret-from': { 'api-key': 'aws:ci/prefect' } },
+  azure: {
+    ...AZURE_LOGIN,
+    'oidc-subject-claim': 'pipeline_id',
+    'secret-from': { 'api-key': `azure:${AZURE.vault}/prefect-ci` },
+  },
+  google: { ...LOGIN.google('buildkite'), 'secret-from': { 'api-key': GOOGLE_SECRET } },
+} as const;
+
+test.each(
+  LINKS.flatMap(([link, broker, path]) =>
+    FAULT_KINDS.filter((kind) => kind !== 'late').map((kind) => [link, kind, broker, path] as const),
+  ),
+)('%s: %s is overcome', async (_link, kind, broker, path) => {
+  await using stage = await createStage();
+  stage.world.fault({ kind, path, times: 1, retryAfterSeconds: 2 });
+  const { error, values } = await readSecrets(stage, { ci: 'buildkite', settings: REACHED[broker] });
+  expect(error).toBeUndefined();
+  expect(values).toEqual({ 'api-key': HELD_SECRETS.prefectKey });
+});
+
+test('a cancelled step ends the token of Vault all the same', async () => {
+  await using stage = await createStage();
+  const stop = new AbortController();
+  stage.world.fault({ kind: 'status-503', path: /\/data\/ci\/prefect$/, times: 99 });
+  stage.clock.after(1_000, () => stop.abort('SIGTERM'));
+  const reading = readSecrets(stage, { ci: 'buildkite', settings: REACHED.vault, signal: stop.signal });
+  await expect(reading).rejects.toBe('SIGTERM');
+  const { vault } = stage.world.brokers;
+  expect(vault.tokens()).toHaveLength(1);
+  expect(vault.liveTokens()).toEqual([]);
 });

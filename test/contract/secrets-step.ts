@@ -5,6 +5,7 @@ import { readPipeVariables } from '../../pipe/bitbucket-settings.ts';
 import { checkoutFiles, network } from '../../shared/edge/node.ts';
 import { SubmitError } from '../../shared/errors.ts';
 import { explainToUser } from '../../shared/explain-to-user.ts';
+import type { Host } from '../../shared/host.ts';
 import { createHttp, HTTP_TIMINGS } from '../../shared/http.ts';
 import type { ExchangeEnvironment } from '../../shared/identity/exchange.ts';
 import type { Json } from '../../shared/json.ts';
@@ -62,16 +63,20 @@ export async function exchangeStep(stage: Stage, step: SecretStep) {
   return { host, exchange, concealed, commandLines, env, printed: () => chunks.join('') };
 }
 
+/** The secrets that a step's settings name, or what is wrong with these. */
+export function boundSecrets({ context, settings, spell, subjectTokens }: Host) {
+  const faults = collectFaults(spell);
+  const given = parseSettings(SETTINGS, settings, faults);
+  const secrets = given === undefined ? undefined : bindSecrets(given, NAMES, { context, subjectTokens, faults });
+  return { faults, secrets };
+}
+
 /** Binds and reads the secrets of a job that needs two, as both packagings do, and looks for leaks. */
 export async function readSecrets(stage: Stage, step: SecretStep): Promise<SecretStepResult> {
   const { world } = stage;
   const from = world.requests.length;
   const { host, exchange, concealed, commandLines, env, printed } = await exchangeStep(stage, step);
-  const { context, subjectTokens } = host;
-
-  const faults = collectFaults(host.spell);
-  const given = parseSettings(SETTINGS, host.settings, faults);
-  const secrets = given === undefined ? undefined : bindSecrets(given, NAMES, { context, subjectTokens, faults });
+  const { faults, secrets } = boundSecrets(host);
   const values: Record<string, string> = {};
   let error: SubmitError | undefined;
   if (secrets !== undefined && faults.messages.length === 0) {

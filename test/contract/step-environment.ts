@@ -3,7 +3,7 @@ import { pipeVariable } from '../../pipe/bitbucket-settings.ts';
 import { type Json, stringifyJson } from '../../shared/json.ts';
 import { AGENT_ACCESS_TOKEN, BITBUCKET, BUILDKITE_JOB, COMMIT } from '../simulators/tenant.ts';
 import type { Stage, Step } from './harness.ts';
-import type { KindSample } from './kind-samples.ts';
+import { DEFAULT_BUILD, type KindSample } from './kind-samples.ts';
 
 /** The variables that a step's process finds, with its settings written as its CI's users write them. */
 export async function stepEnvironment(
@@ -29,7 +29,7 @@ async function bitbucket(
   sample: Pick<KindSample, 'settings' | 'audience'>,
   settings: Readonly<Record<string, Json>>,
 ): Promise<Env> {
-  const build = step.build ?? 42;
+  const build = step.build ?? DEFAULT_BUILD;
   const variables = Object.entries(settings).map(([name, value]) => [
     pipeVariable(name),
     typeof value === 'string' ? value : stringifyJson(value),
@@ -52,7 +52,7 @@ async function bitbucket(
 }
 
 function buildkite({ world }: Stage, step: Step, settings: Readonly<Record<string, Json>>): Env {
-  const build = step.build ?? 42;
+  const build = step.build ?? DEFAULT_BUILD;
   const attempt = attemptOf(step);
   const jobId = `0190b1c2-1111-4abc-8def-${String(build * 100 + attempt).padStart(12, '0')}`;
   world.agentApi.retryAs(jobId);

@@ -82,7 +82,7 @@ test('what the service has already is not uploaded again', async () => {
 
 test('many files are uploaded at the same time, but not all of them', async () => {
   await using stage = await createStage();
-  stage.world.setDelay(5);
+  stage.world.vercel.holdUploads(() => new Promise((resolve) => setTimeout(resolve, 5)));
   const many = Array.from({ length: 60 }, (_each, index) => [`.vercel/output/static/${index}.txt`, `file ${index}`]);
   const checkout = await checkoutOf(Object.fromEntries(many));
   const { exitCode, log } = await runStep(stage, { kind: KIND, ci: 'bitbucket', checkout });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { BUILDKITE_JOB } from '../simulators/tenant.ts';
 import { createWorld, type World } from '../simulators/world.ts';
-import { jobIn, type KindInUse, RUN_NOW, SUBMIT_RUN } from './kinds.ts';
+import { type KindInUse, RUN_NOW, SUBMIT_RUN } from './kinds.ts';
 import { readable } from './log-text.ts';
 import { type PluginOptions, runPlugin } from './plugin.ts';
 
@@ -38,7 +38,7 @@ describe.concurrent('agents of several ages', () => {
     expect(submitted.output).toContain('this step does not wait for it');
     expect(world.agentApi.annotations()).toMatchObject([{ style: 'info' }]);
 
-    const { id } = jobIn(world);
+    const { id } = SUBMIT_RUN.jobIn(world);
     const waited = await step({ attach: 'step:train' }, 'wait');
     expect(waited, waited.output).toMatchObject(succeeded);
     expect(readable(waited.output)).toContain(`Attaching to ${id}`);

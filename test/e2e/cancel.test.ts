@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createWorld, type World } from '../simulators/world.ts';
 import { NODE } from './folders.ts';
-import { KINDS_IN_USE, type KindInUse, RUN_NOW, SUBMIT_RUN, VERTEX } from './kinds.ts';
+import { CANCELLABLE_KINDS, type CancellableKind, RUN_NOW, SUBMIT_RUN, VERTEX } from './kinds.ts';
+import { FLOW_RUN } from './kinds-prefect.ts';
+import { DEPLOY } from './kinds-vercel.ts';
 import { missingInOrder, readable } from './log-text.ts';
 import { asVariables, type PipeStep, pipeStep } from './pipe.ts';
 import { type PluginStep, pluginStep } from './plugin.ts';
@@ -11,14 +13,14 @@ import { type Running, until } from './process.ts';
 import { stepIn } from './step.ts';
 
 /** The signals, the exit codes that shells give them, and the kinds that each is tried with. */
-const SIGNALS: readonly [NodeJS.Signals, number, readonly KindInUse[], readonly KindInUse[]][] = [
-  ['SIGTERM', 143, KINDS_IN_USE, [VERTEX, SUBMIT_RUN]],
+const SIGNALS: readonly [NodeJS.Signals, number, readonly CancellableKind[], readonly CancellableKind[]][] = [
+  ['SIGTERM', 143, CANCELLABLE_KINDS, [VERTEX, SUBMIT_RUN, FLOW_RUN, DEPLOY]],
   ['SIGINT', 130, [RUN_NOW], [VERTEX]],
 ];
 /** CIs kill what has not ended some seconds after the signal. */
 const LONGEST_END_MS = 3_000;
 /** A job that runs is seen as such within a few looks at it. */
-const RUNNING = /running {3}(?:JOB_STATE_)?RUNNING/;
+const RUNNING = /running {3}\S/;
 
 /** A Node that notes each of its starts. */
 const COUNTED_NODE = { node: `echo start >> "$HOME/node-starts"\nexec '${NODE}' "$@"` };
@@ -32,7 +34,7 @@ interface OnPlugin {
   readonly commands?: Readonly<Record<string, string>>;
 }
 
-function onBuildkite(kind: KindInUse, world: World, { config, commands }: OnPlugin = {}): Promise<PluginStep> {
+function onBuildkite(kind: CancellableKind, world: World, { config, commands }: OnPlugin = {}): Promise<PluginStep> {
   return pluginStep({
     simulators: world.url,
     config: { ...kind.settings('buildkite'), ...config },
@@ -41,13 +43,13 @@ function onBuildkite(kind: KindInUse, world: World, { config, commands }: OnPlug
   });
 }
 
-async function onBitbucket(kind: KindInUse, world: World): Promise<PipeStep> {
+async function onBitbucket(kind: CancellableKind, world: World): Promise<PipeStep> {
   const variables = asVariables(kind.settings('bitbucket'));
   return pipeStep({ ...(await stepIn(world)), variables, checkout: kind.checkout });
 }
 
-function cancellations(world: World, kind: KindInUse): number {
-  return world.requests.filter(({ method, path }) => method === 'POST' && kind.cancels.test(path)).length;
+function cancellations(world: World, kind: CancellableKind): number {
+  return world.requests.filter(({ method, path }) => method !== 'GET' && kind.cancels.test(path)).length;
 }
 
 /** Signals a step that waits, and returns how it ended and after how many milliseconds. */
@@ -133,7 +135,7 @@ describe.concurrent('a step that is cancelled', () => {
 });
 
 describe.concurrent('the pre-exit hook', () => {
-  it.each(KINDS_IN_USE)('cancels what a killed command hook left running: $id', async (kind) => {
+  it.each(CANCELLABLE_KINDS)('cancels what a killed command hook left running: $id', async (kind) => {
     await using world = await createWorld();
     kind.hang(world);
     using step = await onBuildkite(kind, world);

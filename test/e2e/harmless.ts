@@ -2,16 +2,16 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { variableName } from '../../shared/output-names.ts';
-import { BUILDKITE_JOB, DATABRICKS } from '../simulators/tenant.ts';
+import { BUILDKITE_JOB } from '../simulators/tenant.ts';
 import type { World } from '../simulators/world.ts';
 import { type FileTree, temporaryFolder } from './folders.ts';
-import { foreignControls, groupLines } from './log-text.ts';
+import { foreignControls, groupLines, PAGE_HOSTS } from './log-text.ts';
 import type { Ci, StepEnded } from './step.ts';
 
 const OWN_GROUP = /^(?:---|\+\+\+) :[a-z_]+: (?:Identity: |Submit: |Attach: |Wait for the job$|Result$|Error$)/;
 const OWN_TAG = /<\/?(?:p|strong|table|tr|td|code|pre|details|summary)>|<\/a>/g;
 const OWN_LINK = new RegExp(
-  `<a href="https&#58;//(?:console\\.cloud\\.google\\.com|${DATABRICKS.host})/[^"<>\\s]*">`,
+  `<a href="https&#58;//(?:${PAGE_HOSTS.join('|').replaceAll('.', '\\.')})/[^"<>\\s]*">`,
   'g',
 );
 /** Longer values may be cut for a shell, which can start no program when one is too long. */

@@ -1,8 +1,9 @@
-import { AGENT_ACCESS_TOKEN, DATABRICKS } from '../simulators/tenant.ts';
+import { AGENT_ACCESS_TOKEN } from '../simulators/tenant.ts';
 import type { World } from '../simulators/world.ts';
 import { PIPELINES_JWT } from './pipe.ts';
 import { JOB_API_TOKEN } from './plugin.ts';
 import type { StepEnded } from './step.ts';
+import type { Secrets } from './token-owners.ts';
 
 /** A shorter piece of a token is of no use to anybody. */
 const PIECE = 24;
@@ -13,26 +14,10 @@ const OF_THE_AGENT = ['BUILDKITE_AGENT_ACCESS_TOKEN', 'BUILDKITE_AGENT_JOB_API_T
 /** A token where nobody expects one. */
 export const STRAY_TOKEN = 'ya29.c.a-token-in-an-answer-that-has-another-shape-than-is-documented';
 
-/** Every token that a step had, by whose it is. */
-export interface Secrets {
-  readonly ci: readonly string[];
-  readonly google: readonly string[];
-  readonly databricks: readonly string[];
-}
-
-export function secretsOf(world: World, subjectTokens: readonly (string | undefined)[]): Secrets {
-  const given = subjectTokens.filter((token) => token !== undefined);
-  return {
-    ci: [...new Set([...given, ...world.agentApi.oidcRequests().map(({ token }) => token)])],
-    google: world.google.issuedTokens(),
-    databricks: world.databricks.issued().map(({ accessToken }) => accessToken),
-  };
-}
-
 /** Where a token, a piece of it or its Base64 can be read by others: a line for each place. */
 export function leaks(secrets: Secrets, steps: readonly StepEnded[], world: World): readonly string[] {
   const everything = [...Object.values(secrets).flat(), AGENT_ACCESS_TOKEN, JOB_API_TOKEN, PIPELINES_JWT, STRAY_TOKEN];
-  const pieces = everything.map((secret) => [secret, piecesOf(secret)] as const);
+  const pieces = [...new Set(everything)].map((secret) => [secret, [secret, ...piecesOf(secret)]] as const);
   // The same text stands in many places.
   const placeOf = new Map(
     [...steps.flatMap((step) => [...placesOf(step)]), ...placesIn(world)].map(([place, text]) => [text, place]),
@@ -82,26 +67,4 @@ function* placesIn(world: World): Generator<readonly [string, string]> {
   for (const [key, value] of world.agentApi.metaData()) yield [`meta-data ${key}`, value];
   for (const { puts } of world.reports.reports()) yield ['a report', JSON.stringify(puts)];
   for (const { host, path } of world.requests) yield ['an address', `${host}${decodeURIComponent(path)}`];
-}
-
-/** Requests that carried a token to somebody who is not meant to have it. */
-export async function astray(secrets: Secrets, world: World): Promise<readonly string[]> {
-  const mayHave: Readonly<Record<keyof Secrets, (host: string, path: string) => boolean>> = {
-    ci: (host, path) =>
-      (host === 'sts.googleapis.com' && path === '/v1/token') ||
-      (host === DATABRICKS.host && path === '/oidc/v1/token'),
-    google: (host) => host === 'iamcredentials.googleapis.com' || /^[a-z0-9-]+-aiplatform\.googleapis\.com$/.test(host),
-    databricks: (host) => host === DATABRICKS.host,
-  };
-  const found: string[] = [];
-  for (const { method, host, path, headers, body } of world.requests) {
-    const sent = `${JSON.stringify([...headers])}${await body()}`;
-    for (const owner of Object.keys(mayHave) as (keyof Secrets)[]) {
-      const carried = secrets[owner].some(
-        (secret) => sent.includes(secret) || sent.includes(encodeURIComponent(secret)),
-      );
-      if (carried && !mayHave[owner](host, path)) found.push(`${method} ${host}${path} has a token of ${owner}`);
-    }
-  }
-  return found;
 }

@@ -1,9 +1,20 @@
+import { PREFECT } from '../simulators/prefect-tenant.ts';
 import { DATABRICKS } from '../simulators/tenant.ts';
+
+/** Hosts of the pages that steps point at. */
+export const PAGE_HOSTS = [
+  'console.cloud.google.com',
+  DATABRICKS.host,
+  'app.prefect.cloud',
+  PREFECT.serverHost,
+  'vercel.com',
+  'github.com',
+];
 
 /** The colours of both packagings, and Buildkite's links to pages that the packagings themselves name. */
 const OWN_COLOUR = /\u001b\[(?:0|1|31|32|33|34|90)m/g;
 const OWN_LINK = new RegExp(
-  `\u001b\\]1339;url='https://(?:${['console.cloud.google.com', DATABRICKS.host, 'github.com'].join('|').replaceAll('.', '\\.')})/[^'\\s]*';content='[^'\u0007\u001b]*'\u0007`,
+  `\u001b\\]1339;url='https://(?:${PAGE_HOSTS.join('|').replaceAll('.', '\\.')})/[^'\\s]*';content='[^'\u0007\u001b]*'\u0007`,
   'g',
 );
 

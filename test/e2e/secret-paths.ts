@@ -24,6 +24,12 @@ export interface SecretPath {
   readonly subject?: (ci: Ci, world: World) => Promise<string> | null;
   /** Sent once the job runs. */
   readonly signal?: NodeJS.Signals;
+  /** Only where one CI can go this way. */
+  readonly ci?: Ci;
+  /** Keys that the settings themselves hold, or that a service of this world gives. */
+  readonly secrets?: readonly string[];
+  /** What else holds in the end. */
+  readonly finally?: (world: World) => void | Promise<void>;
 }
 
 export const OTHER_AUDIENCE = 'https://elsewhere.example/audience';

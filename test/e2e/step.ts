@@ -1,5 +1,7 @@
 import type { Json } from '../../shared/json.ts';
+import { AWS, VAULT } from '../simulators/brokers-tenant.ts';
 import { DATABRICKS, providerName } from '../simulators/tenant.ts';
+import { VERCEL } from '../simulators/vercel-tenant.ts';
 import type { World } from '../simulators/world.ts';
 import type { FileTree, NewTree } from './folders.ts';
 import { asVariables, pipeStep } from './pipe.ts';
@@ -62,11 +64,15 @@ export async function runStep(ci: Ci, options: StepOptions): Promise<StepEnded> 
   return await step.finish();
 }
 
-/** What a step of the simulated company finds: its simulators, and the token of a Bitbucket step that asks for both services' audiences. */
+/** What a step of the simulated company finds: its simulators, and the token of a Bitbucket step that asks for every service's audience. */
 export async function stepIn(world: World): Promise<Pick<StepOptions, 'simulators' | 'token'>> {
   const audiences = [
     `https://iam.googleapis.com/${providerName('bitbucket')}`,
     `https://${DATABRICKS.host}/oidc/v1/token`,
+    VERCEL.audience,
+    VERCEL.visitorAudience,
+    VAULT.audience,
+    AWS.audience,
   ];
   return { simulators: world.url, token: await world.bitbucketToken({ audiences }) };
 }

@@ -11,7 +11,13 @@ import { anchor, codeSpans, fences, headings, links } from './markdown.ts';
 import { PIPE, PLUGIN, parsePipeline, pipeEntries, pluginEntries } from './pipelines.ts';
 import { checkout, pipeStep, pluginStep, ROOT } from './steps.ts';
 
-const GUIDES = ['docs/vertex-ai.md', 'docs/databricks.md', 'docs/secrets.md'] as const;
+const GUIDES = [
+  'docs/vertex-ai.md',
+  'docs/databricks.md',
+  'docs/prefect.md',
+  'docs/vercel.md',
+  'docs/secrets.md',
+] as const;
 const PAGES = [...GUIDES, 'README.md'] as const;
 
 function read(path: string): string {
@@ -96,8 +102,22 @@ const SOURCES: readonly (readonly [page: string, sources: readonly string[]])[] 
     ],
   ],
   [
+    'docs/vercel.md',
+    [
+      'identity/vercel-rejections.ts',
+      'identity/subject-token.ts',
+      ...['vercel-errors', 'file-uploads', 'hash-files', 'deployment-reference', 'production-change'].map(
+        (name) => `jobs/vercel/${name}.ts`,
+      ),
+    ],
+  ],
+  [
     'docs/databricks.md',
     ['identity/databricks.ts', 'jobs/databricks/databricks-errors.ts', 'identity/subject-token.ts'],
+  ],
+  [
+    'docs/prefect.md',
+    ['prefect-errors', 'deployment', 'flow-run-job', 'deployment-update-job'].map((name) => `jobs/prefect/${name}.ts`),
   ],
 ];
 

@@ -6,12 +6,12 @@ import { bindRun } from '../../shared/bind-run.ts';
 import type { Json } from '../../shared/json.ts';
 import { collectFaults } from '../../shared/settings.ts';
 import { parseSpec } from '../../shared/spec.ts';
-import type { WorldOptions } from '../simulators/world.ts';
+import type { World, WorldOptions } from '../simulators/world.ts';
 import { bitbucketBuilds, PIPE, PLUGIN, parsePipeline, pipeEntries, pluginEntries } from './pipelines.ts';
 import { simulatedRuns } from './simulated-runs.ts';
 import { checkout, pipeStep, pluginStep, ROOT } from './steps.ts';
 
-const SERVICES = ['vertex-ai', 'databricks'] as const;
+const SERVICES = ['vertex-ai', 'databricks', 'prefect', 'vercel'] as const;
 const PARTITION = { PARTITION_DATE: '2026-11-20' };
 
 /** The company's workspace has the job that the examples run. */
@@ -36,10 +36,10 @@ function pipeline(path: string): Json {
 }
 
 async function specsOf(service: string): Promise<readonly string[]> {
-  const files = await readdir(join(ROOT, 'examples', service));
+  const files = await readdir(join(ROOT, 'examples', service), { withFileTypes: true });
   return files
-    .filter((file) => !/^(?:bitbucket-pipelines|pipeline)\.yml$/.test(file))
-    .map((file) => `examples/${service}/${file}`);
+    .filter((file) => file.isFile() && !/^(?:bitbucket-pipelines|pipeline)\.yml$/.test(file.name))
+    .map((file) => `examples/${service}/${file.name}`);
 }
 
 test('there is a folder for each service, and nothing else', async () => {
@@ -104,7 +104,8 @@ describe.each(SERVICES)('examples/%s', (service) => {
     }
     expect(submissionsOf(runs.world)).toHaveLength(entries.filter(submitsByPlugin).length);
     const { agentApi } = runs.world;
-    expect(agentApi.metaData().get('keyless-submit:train-result:result')).toBe('succeeded');
+    const waiting = entries.find(({ settings }) => settings.attach !== undefined);
+    expect(agentApi.metaData().get(`keyless-submit:${waiting?.step.key}:result`)).toBe('succeeded');
     // The trust that docs/ sets up is bound to these two claims.
     for (const { claims } of agentApi.oidcRequests()) expect(claims).toEqual(['organization_id', 'pipeline_id']);
   });
@@ -115,7 +116,8 @@ describe.each(SERVICES)('examples/%s', (service) => {
     expect(pipe.filter(({ ATTACH }) => ATTACH === 'file:.keyless-submit/outputs.json')).toHaveLength(1);
     const plugin = pluginEntries(buildkite).map(({ settings }) => settings);
     expect(plugin.filter(({ wait }) => wait === false)).toHaveLength(1);
-    expect(plugin.filter(({ attach }) => attach === 'step:train')).toHaveLength(1);
+    const [left] = pluginEntries(buildkite).filter(({ settings }) => settings.wait === false);
+    expect(plugin.filter(({ attach }) => attach === `step:${left?.step.key}`)).toHaveLength(1);
   });
 });
 
@@ -127,8 +129,13 @@ function submitsByPlugin({ settings }: { settings: Readonly<Record<string, Json>
   return settings.attach === undefined && settings['dry-run'] !== true;
 }
 
-function submissionsOf({ requests }: { requests: readonly { method: string; path: string }[] }) {
-  return requests.filter(
-    ({ method, path }) => method === 'POST' && /\/customJobs$|\/jobs\/(?:runs\/submit|run-now)$/.test(path),
+function submissionsOf({ requests, vercel }: World) {
+  const asked = requests.filter(
+    ({ method, path }) =>
+      (method === 'POST' &&
+        /\/customJobs$|\/jobs\/(?:runs\/submit|run-now)$|\/create_flow_run$|\/promote\/dpl_/.test(path)) ||
+      (method === 'PATCH' && /\/deployments\/[^/]+$/.test(path)),
   );
+  // A deployment is asked for twice where it brings new files.
+  return [...asked, ...vercel.deployments()];
 }

@@ -21,7 +21,16 @@ const READERS_FILES: Readonly<Record<string, string>> = {
   'training/job.yaml': 'examples/vertex-ai/pytorch-gpu.yaml',
   'training/run.yaml': 'examples/databricks/notebook-and-wheel.yaml',
   'training/run-now.yaml': 'examples/databricks/run-now.yaml',
+  'vercel/deployment.yaml': 'examples/vercel/production.yaml',
 };
+
+/** What `vercel build` leaves, in the reader's repository and here. */
+const BUILD = ['.vercel/output', 'examples/vercel/output'] as const;
+
+function inRepository(path: string): string {
+  const [readers, own] = BUILD;
+  return path === readers || path.startsWith(`${readers}/`) ? `${own}${path.slice(readers.length)}` : path;
+}
 
 /** The repository as a step's checkout; what is written is kept in memory, for `written` to show. */
 export interface Checkout extends Files {
@@ -36,8 +45,11 @@ export function checkout(): Checkout {
     written,
     read: async (path, limit) => {
       const text = written.get(path);
-      return text === undefined ? files.read(READERS_FILES[path] ?? path, limit) : { text };
+      return text === undefined ? files.read(READERS_FILES[path] ?? inRepository(path), limit) : { text };
     },
+    list: (path) => files.list(inRepository(path)),
+    entry: (path) => files.entry(inRepository(path)),
+    stream: (path) => files.stream(inRepository(path)),
     write: async (path, text) => {
       written.set(path, text);
     },

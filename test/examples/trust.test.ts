@@ -238,3 +238,35 @@ describe('docs/databricks.md', () => {
     expect(shown).toMatch(/\[ks-/);
   });
 });
+
+describe('docs/prefect.md', () => {
+  const { blocks, bitbucket, buildkite } = guide('docs/prefect.md');
+  const entriesOf = (heading: string) => {
+    const pipelines = blocks.filter((block) => block.heading === heading && block.language === 'yaml');
+    const documents = pipelines.map(({ text }) => parsePipeline(text));
+    return { pipe: documents.flatMap((each) => pipeEntries(each)), plugin: documents.flatMap(pluginEntries) };
+  };
+
+  test('its pipelines run', async () => {
+    await using runs = await simulatedRuns();
+    for (const result of [await inBitbucket(runs, bitbucket), await inBuildkite(runs, buildkite)])
+      expect(result.exitCode, result.log).toBe(0);
+  });
+
+  test.each(['Your own server', 'Behind Identity-Aware Proxy', 'Code of this commit'])(
+    'what it shows under %s runs',
+    async (heading) => {
+      await using runs = await simulatedRuns();
+      const { pipe, plugin } = entriesOf(heading);
+      expect(pipe.length + plugin.length).toBe(1);
+      for (const entry of pipe) {
+        const { exitCode, log } = await inBitbucket(runs, entry);
+        expect(exitCode, log).toBe(0);
+      }
+      for (const entry of plugin) {
+        const { exitCode, log } = await inBuildkite(runs, entry);
+        expect(exitCode, log).toBe(0);
+      }
+    },
+  );
+});

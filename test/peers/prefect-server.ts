@@ -34,7 +34,8 @@ export type DeploymentName =
   | 'failing/failing'
   | 'crashing/crashing'
   | 'long/long'
-  | 'flaky/flaky';
+  | 'flaky/flaky'
+  | 'pausing/pausing';
 
 export interface PrefectServer extends AsyncDisposable {
   /** `http://127.0.0.1:PORT`. */

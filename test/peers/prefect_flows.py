@@ -19,6 +19,7 @@ from prefect.artifacts import (
     create_progress_artifact,
     create_table_artifact,
 )
+from prefect.flow_runs import pause_flow_run, suspend_flow_run
 
 
 @task
@@ -71,7 +72,7 @@ def long(seconds: int = 600) -> None:
         time.sleep(1)
 
 
-@flow(name="flaky", retries=1, retry_delay_seconds=1)
+@flow(name="flaky", retries=1, retry_delay_seconds=3)
 def flaky(marker: str) -> None:
     """Fails unless the marker exists, and makes it."""
     if not Path(marker).exists():
@@ -80,12 +81,23 @@ def flaky(marker: str) -> None:
     get_run_logger().info("the second try works")
 
 
+@flow(name="pausing")
+def pausing(by: Literal["pause", "suspend"] = "pause") -> None:
+    """Waits for somebody to resume it: in its process, or without one."""
+    if by == "pause":
+        pause_flow_run(timeout=120, poll_interval=1)
+    else:
+        suspend_flow_run(timeout=120)
+    get_run_logger().info("resumed")
+
+
 DEPLOYMENTS = {
     "every day": daily_report,
     "failing": failing,
     "crashing": crashing,
     "long": long,
     "flaky": flaky,
+    "pausing": pausing,
 }
 
 

@@ -64,8 +64,11 @@ export interface VercelSimulator
   readonly issuedTokens: () => readonly string[];
   /** Tokens that still open something. */
   readonly liveTokens: () => readonly AppToken[];
-  /** A deployment that was made before, for production, with its domains or without them. Returns its id. */
-  readonly deployed: (projectId: string, made?: { readonly id?: string; readonly skipDomain?: boolean }) => string;
+  /** A deployment that was made before, for production with its domains or without them, or as a preview. Returns its id. */
+  readonly deployed: (
+    projectId: string,
+    made?: { readonly id?: string; readonly skipDomain?: boolean; readonly target?: 'production' | 'preview' },
+  ) => string;
   /** The id of the deployment that a project serves in production. */
   readonly productionOf: (projectId: string) => string | undefined;
 }
@@ -115,7 +118,7 @@ export function vercelSimulator(options: VercelOptions): VercelSimulator {
     nextLife: (...next) => {
       lives.push(...next);
     },
-    deployed: (projectId, { id, skipDomain = false } = {}) => {
+    deployed: (projectId, { id, skipDomain = false, target = 'production' } = {}) => {
       const project = options.projects.find((each) => each.id === projectId);
       const team = options.teams.find((each) => each.id === project?.teamId);
       if (project === undefined || team === undefined) throw new Error(`there is no project ${projectId}`);
@@ -124,7 +127,11 @@ export function vercelSimulator(options: VercelOptions): VercelSimulator {
           team,
           project,
           creator: { uid: 'usr_earlier', username: 'earlier' },
-          body: { name: project.name, target: 'production', autoAssignCustomDomains: !skipDomain, files: [] },
+          body: {
+            name: project.name,
+            ...(target === 'production' ? { target, autoAssignCustomDomains: !skipDomain } : {}),
+            files: [],
+          },
           json: '{}',
           headers: new Headers(),
           query: new URLSearchParams(),
@@ -132,7 +139,7 @@ export function vercelSimulator(options: VercelOptions): VercelSimulator {
         },
         id,
       );
-      if (!skipDomain) store.promote(made);
+      if (target === 'production' && !skipDomain) store.promote(made);
       return made.id;
     },
     protect: (projectId, on = true) => {

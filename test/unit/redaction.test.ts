@@ -34,6 +34,13 @@ test('a short secret is taken out as a whole, wherever it stands', async () => {
   expect(printed()).toContain('user:[redacted]@host, then [redacted]');
 });
 
+test('a secret of many short parts is taken out as a whole', async () => {
+  const { host, printed } = redactedLog();
+  await host.conceal([new Secret('ab.cd:ef.gh-ij.kl.mn')]);
+  host.log.info('it is ab.cd:ef.gh-ij.kl.mn here');
+  expect(printed()).toContain('it is [redacted] here');
+});
+
 test('what could be any word is left alone', async () => {
   const { host, printed } = redactedLog();
   await host.conceal([new Secret('a'), new Secret('the')]);

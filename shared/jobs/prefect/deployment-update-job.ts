@@ -41,7 +41,7 @@ export function deploymentUpdateJob(
     origin: server.base,
     payload: { deployment: wanted, ...wishedChanges(wish, context) },
     serverTimeoutSeconds: undefined,
-    callsBefore: [...access.callsBefore, call('GET', deploymentPath(reference))],
+    callsBefore: [...access.callsBefore, access.shown(call('GET', deploymentPath(reference)))],
     credential: access.credential,
     prepare: async (environment: JobEnvironment) => {
       const before = await readDeployment(access, reference, environment.client, environment.signal);
@@ -81,10 +81,14 @@ function refused(wanted: string, faults: readonly string[]): SubmitError {
     happened: 'What is set does not fit the deployment; nothing was changed',
     presented: faults,
     expected: [`what deployment ${plainLine(wanted, 200)} has and its flow takes`],
-    remedy: [
-      'For code in an image, build one with this commit and set «image» instead of «pull-commit».',
-      'For code from Git, deploy the flow once with a git_clone step for this repository.',
-    ],
+    remedy: faults.some((fault) => fault.startsWith('«pull-commit»'))
+      ? [
+          'For code in an image, build one with this commit and set «image» instead of «pull-commit».',
+          'For code from Git, deploy the flow once with a git_clone step for this repository.',
+        ]
+      : [
+          'Correct the parameters. If the flow has changed, deploy it again first: the deployment keeps the schema of the last time.',
+        ],
     link: 'docs/prefect.md',
   });
 }

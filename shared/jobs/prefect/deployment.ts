@@ -57,7 +57,7 @@ async function deploymentMissing(
   const told = { link: 'docs/prefect.md', ...(words === undefined ? {} : { words }) };
   if (seen !== undefined && isMember === false) {
     return new SubmitError('not-found', {
-      happened: `The key's owner is no member of the workspace in «api-url»`.replace(/[«»]/g, ''),
+      happened: "The key's owner is no member of the workspace that the address names",
       presented: [`identity ${identity}`, `workspace ${server.workspace?.id}`],
       expected:
         seen.length === 0

@@ -72,7 +72,7 @@ export function flowRunJob(access: PrefectAccess, wish: FlowRunWish): Job {
     serverTimeoutSeconds: undefined,
     callsBefore: [
       ...access.callsBefore,
-      ...(reference === undefined || body === undefined ? [] : [call('GET', deploymentPath(reference))]),
+      ...(reference === undefined || body === undefined ? [] : [access.shown(call('GET', deploymentPath(reference)))]),
     ],
     credential: access.credential,
     ...submission(

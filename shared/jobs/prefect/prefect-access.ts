@@ -20,6 +20,8 @@ export interface PrefectAccess {
   readonly identity: string;
   /** The requests before the first one to the API, for `dry-run`. */
   readonly callsBefore: readonly HttpCall[];
+  /** A request to the API as `dry-run` shows it: with the names of its secret headers. */
+  shown(call: HttpCall): HttpCall;
   credential(environment: ExchangeEnvironment): CredentialSource;
 }
 
@@ -47,13 +49,19 @@ export function bindPrefect(values: PrefectValues, binding: Binding): PrefectAcc
     'nobody: the server is asked without a credential';
   const sources = [...secrets.values()];
   const proxyHeader = secrets.has('authorization') ? 'proxy-authorization' : 'authorization';
+  const headers = [...secrets.keys(), ...(idToken === undefined ? [] : [proxyHeader])];
+  const shown = (call: HttpCall): HttpCall => ({
+    ...call,
+    secretHeaders: Object.fromEntries(headers.map((name) => [name, new Secret('')])),
+  });
   return {
     server,
     identity,
+    shown,
     callsBefore: [
       ...(idToken === undefined ? [] : idTokenCalls(idToken)),
       ...distinct(sources.flatMap(({ calls }) => calls)),
-      ...(server.workspace === undefined ? [csrfCall(server.base, 'CLIENT')] : []),
+      ...(server.workspace === undefined ? [shown(csrfCall(server.base, 'CLIENT'))] : []),
     ],
     credential: (environment) => {
       const parts: CredentialSource[] = [];
@@ -169,7 +177,8 @@ async function headerValue(value: Secret, form: HeaderForm, { conceal }: Exchang
   if (form === 'plain') return value;
   if (form === 'bearer') return bearer(value).authorization ?? value;
   const encoded = new Secret(Buffer.from(value.reveal(), 'utf8').toString('base64'));
-  await conceal([encoded]);
+  // The password may be quoted without the name before it.
+  await conceal([encoded, new Secret(value.reveal().slice(value.reveal().indexOf(':') + 1))]);
   return new Secret(`Basic ${encoded.reveal()}`);
 }
 

@@ -22,6 +22,9 @@ const READ_AT_ONCE = 16;
 /** Of many faults of one sort, so many are named. */
 const NAMED = 5;
 
+/** Such files can hold the credentials of the checkout. */
+const VERSION_CONTROL = /(?:^|\/)(?:\.git|\.gitmodules|\.hg|\.svn|CVS)(?:\/|$)/;
+
 const FILE_TYPE = 0o170000;
 const REGULAR = 0o100000;
 const SYMBOLIC_LINK = 0o120000;
@@ -132,15 +135,22 @@ async function readReferences(
 ): Promise<readonly OutputFile[]> {
   const names = new Set<string>();
   const outside = new Set<string>();
+  const versioned = new Set<string>();
   for (const config of configs) {
     for (const value of Object.values(objectAt(config, 'filePathMap'))) {
       const name = typeof value === 'string' ? normalPath(value) : undefined;
       if (name === undefined) outside.add(plainLine(String(value), 200));
+      else if (VERSION_CONTROL.test(name)) versioned.add(plainLine(name, 200));
       else names.add(name);
     }
   }
   for (const name of [...outside].slice(0, NAMED))
     faults.add('directory', `a function's filePathMap leads outside of the checkout: ${name}`);
+  for (const name of [...versioned].slice(0, NAMED))
+    faults.add(
+      'directory',
+      `a function's filePathMap takes a file of version control, which is never deployed: ${name}`,
+    );
 
   const lost: string[] = [];
   const found = await inParallel([...names], READ_AT_ONCE, async (name) => {

@@ -1,4 +1,5 @@
 import { SubmitError } from '../../errors.ts';
+import type { Files } from '../../files.ts';
 import type { Outputs } from '../../host.ts';
 import { isObject, parseJson, textAt } from '../../json.ts';
 import { plainLine } from '../../remote-text.ts';
@@ -21,23 +22,11 @@ export const REFERENCE = /^(?:dpl_[A-Za-z0-9]+|(?:https:\/\/)?[a-z0-9-]+(?:\.[a-
 const OUTPUTS_LIMIT_BYTES = 1024 * 1024;
 
 /** What a reference means, as far as that can be told here; undefined when a fault was added. */
-export async function bindReference(
+export function bindReference(
   written: string,
   { earlierOutputs, faults, files }: Binding,
-): Promise<DeploymentReference | undefined> {
-  if (written.startsWith('file:')) {
-    const file = await files.read(written.slice('file:'.length), OUTPUTS_LIMIT_BYTES);
-    if ('problem' in file) {
-      faults.add('deployment', `${file.problem}; it is written by the step that deploys, and must reach this one`);
-      return undefined;
-    }
-    const id = deploymentOf(parsedOutputs(file.text));
-    if (id === undefined) {
-      faults.add('deployment', `${plainLine(written, 200)} holds no deployment of vercel-deployment`);
-      return undefined;
-    }
-    return { title: id, resolve: async () => id };
-  }
+): DeploymentReference | undefined {
+  if (written.startsWith('file:')) return { title: written, resolve: () => fromFile(written, files) };
   if (written.startsWith('step:')) {
     if (earlierOutputs === undefined) {
       faults.add('deployment', 'this CI keeps no outputs of steps; use file:PATH');
@@ -50,14 +39,30 @@ export async function bindReference(
   return { title: plain, resolve: async () => plain };
 }
 
+async function fromFile(written: string, files: Files): Promise<string> {
+  const file = await files.read(written.slice('file:'.length), OUTPUTS_LIMIT_BYTES);
+  const id = 'problem' in file ? undefined : deploymentOf(parsedOutputs(file.text));
+  if (id !== undefined) return id;
+  throw nothingLeft(
+    'problem' in file ? file.problem : `${plainLine(written, 200)} holds no deployment of vercel-deployment`,
+    written,
+  );
+}
+
 function fromStep(step: string, outputs: Outputs | undefined): string {
   const id = deploymentOf(outputs);
   if (id !== undefined) return id;
-  throw new SubmitError('not-found', {
-    happened: `The step ${plainLine(step, 100)} of this build left no deployment`,
-    presented: [`«deployment» step:${plainLine(step, 100)}`],
-    expected: ['the key of a step that ran vercel-deployment before this one'],
-    remedy: ['Check the key, and that this step depends on that one.'],
+  throw nothingLeft(`The step ${plainLine(step, 100)} of this build left no deployment`, `step:${step}`);
+}
+
+function nothingLeft(happened: string, written: string): SubmitError {
+  return new SubmitError('not-found', {
+    happened,
+    presented: [`«deployment»: ${plainLine(written, 200)}`],
+    expected: ['the outputs of a step of this build that ran vercel-deployment before this one'],
+    remedy: [
+      'Check that the step ran before this one, and that its outputs reach this one (as an artifact, where the CI has nothing better).',
+    ],
     link: GUIDE,
   });
 }

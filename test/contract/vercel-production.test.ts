@@ -1,0 +1,125 @@
+import { expect, test } from 'vitest';
+import { EXIT } from '../../shared/errors.ts';
+import type { Json } from '../../shared/json.ts';
+import { VERCEL } from '../simulators/vercel-tenant.ts';
+import { createStage, runStep, type Stage } from './harness.ts';
+import { CIS, type Ci } from './kind-samples.ts';
+import { EARLIER } from './vercel-samples.ts';
+
+const STAGING = { 'skip-domain': true, aliases: null };
+
+function change(
+  stage: Stage,
+  type: 'promote' | 'rollback',
+  settings: Readonly<Record<string, Json>>,
+  ci: Ci = 'buildkite',
+) {
+  return runStep(stage, { kind: `vercel-${type}`, ci, settings, stepKey: type });
+}
+
+test.each(CIS)('on %s, one step deploys and another promotes what it made', async (ci) => {
+  await using stage = await createStage();
+  const { vercel } = stage.world;
+  vercel.deployed(VERCEL.projectId);
+  const made = await runStep(stage, { kind: 'vercel-deployment', ci, settings: STAGING, stepKey: 'deploy' });
+  expect(made.exitCode, made.log).toBe(EXIT.done);
+  expect(made.outputs).toMatchObject({ target: 'production', state: expect.stringMatching(/STAGED|READY/) });
+  expect(vercel.productionOf(VERCEL.projectId)).not.toBe(made.outputs?.id);
+
+  const deployment = ci === 'buildkite' ? 'step:deploy' : 'file:.keyless-submit/outputs.json';
+  const promoted = await runStep(stage, {
+    kind: 'vercel-promote',
+    ci,
+    settings: { deployment },
+    stepKey: 'promote',
+    checkout: made.checkout,
+  });
+  expect(promoted.exitCode, promoted.log).toBe(EXIT.done);
+  expect(vercel.productionOf(VERCEL.projectId)).toBe(made.outputs?.id);
+  expect(promoted.outputs).toMatchObject({
+    production: made.outputs?.id,
+    'deployment-url': made.outputs?.['deployment-url'],
+  });
+});
+
+test('a deployment can be named by its address', async () => {
+  await using stage = await createStage();
+  const { vercel } = stage.world;
+  const id = vercel.deployed(VERCEL.projectId, { skipDomain: true });
+  const url = vercel.deployments().find((deployment) => deployment.id === id)?.url;
+  const { exitCode, log, outputs } = await change(stage, 'promote', { deployment: `https://${url}/` });
+  expect(exitCode, log).toBe(EXIT.done);
+  expect(outputs?.id).toBe(id);
+});
+
+test('what is served already is not asked for again', async () => {
+  await using stage = await createStage();
+  const asked = () =>
+    stage.world.vercel.received().filter(({ method, path }) => method === 'POST' && /rollback/.test(path));
+  expect((await change(stage, 'rollback', {})).exitCode).toBe(EXIT.done);
+  expect(asked()).toHaveLength(1);
+  const { exitCode, log, outputs } = await change(stage, 'rollback', {});
+  expect(exitCode, log).toBe(EXIT.done);
+  expect(log).toContain(`production serves ${EARLIER} already: nothing is asked for`);
+  expect(outputs?.production).toBe(EARLIER);
+  expect(asked()).toHaveLength(1);
+});
+
+test.each(['promote', 'rollback'] as const)(
+  'a preview is refused by %s, since it would be built again',
+  async (type) => {
+    await using stage = await createStage();
+    const { vercel } = stage.world;
+    const preview = vercel.deployed(VERCEL.projectId, { target: 'preview' });
+    const { exitCode, log } = await change(stage, type, { deployment: preview });
+    expect(exitCode, log).toBe(EXIT.settings);
+    expect(log).toContain('was not built for production, so Vercel would build it again');
+    expect(log).toContain('Deploy once with target production and skip-domain');
+    expect(vercel.received().filter(({ method, path }) => method === 'POST' && path.includes(`/${type}/`))).toEqual([]);
+  },
+);
+
+test.each(['promote', 'rollback'] as const)('domains that %s cannot move are named', async (type) => {
+  await using stage = await createStage();
+  stage.world.vercel.nextPromotion({ end: 'failed', failedAliases: [VERCEL.domain] });
+  const { exitCode, log, lines, outputs } = await change(stage, type, {});
+  expect(exitCode, log).toBe(EXIT.jobFailed);
+  expect(outputs?.['failed-aliases']).toBe(JSON.stringify([VERCEL.domain]));
+  expect(lines).toContain(`  │ ${VERCEL.domain}`);
+});
+
+test('a promotion behind a rolling release is waited for', async () => {
+  await using stage = await createStage();
+  stage.world.vercel.nextPromotion({ queued: true, pendingMs: 120_000 });
+  const { exitCode, log } = await change(stage, 'promote', {});
+  expect(exitCode, log).toBe(EXIT.done);
+});
+
+test('a promotion that is skipped did not happen', async () => {
+  await using stage = await createStage();
+  stage.world.vercel.nextPromotion({ end: 'skipped' });
+  const { exitCode, log } = await change(stage, 'promote', {});
+  expect(exitCode).toBe(EXIT.jobFailed);
+  expect(log).toContain('Vercel skipped the promotion');
+});
+
+test.each([
+  [
+    'a step that deployed nothing',
+    { deployment: 'step:nobody' },
+    /not-found: The step nobody of this build left no deployment/,
+  ],
+  [
+    'a file that is not there',
+    { deployment: 'file:nowhere.json' },
+    /not-found: nowhere.json does not exist in the checkout/,
+  ],
+  ['a deployment that is not there', { deployment: 'dpl_gone' }, /not-found: Vercel does not know the deployment/],
+  ['no deployment at all', { deployment: null }, /deployment: is required: a deployment's id/],
+  ['what is no deployment', { deployment: 'latest' }, /deployment: expected a deployment's id/],
+] as const)('%s is explained', async (_what, settings, words) => {
+  await using stage = await createStage();
+  const { exitCode, log } = await change(stage, 'promote', settings);
+  expect([EXIT.settings, EXIT.service]).toContain(exitCode);
+  expect(log).toMatch(words);
+});
