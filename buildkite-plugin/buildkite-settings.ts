@@ -1,5 +1,4 @@
 import { isObject, type Json, parseJson } from '../shared/json.ts';
-import { plainLine } from '../shared/remote-text.ts';
 import { choice, duration, list, type Settings, withDefault } from '../shared/settings.ts';
 
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -67,7 +66,8 @@ export function readPluginConfiguration(
 function fromJson(text: string, name: string): { settings: ReadonlyMap<string, Json>; problem?: string } {
   const value = parsed(text);
   if (isObject(value)) return { settings: withoutNulls(value) };
-  return { settings: new Map(), problem: `${name} is not a JSON object: ${plainLine(text, 80)}` };
+  // What it is instead is not shown: a key may be among the settings.
+  return { settings: new Map(), problem: `${name} is not a JSON object` };
 }
 
 function parsed(text: string): Json | undefined {

@@ -116,10 +116,22 @@ function withPlaceholders(
     [...given].map(([name, value]) =>
       // A spec's own placeholders are filled where file and line are known, but a path to it is a setting like others.
       name in settings && (settings[name]?.form !== 'document' || isPath(value))
-        ? [name, fillEverywhere(value, placeholders, (problem) => faults.add(name, problem))]
+        ? [
+            name,
+            fillEverywhere(value, placeholders, (problem) =>
+              faults.add(name, settings[name]?.secret === true ? withoutText(problem) : problem),
+            ),
+          ]
         : [name, value],
     ),
   );
+}
+
+/** What is taken for a placeholder may be a part of a secret, unless it is one that there is. */
+function withoutText(problem: string): string {
+  return /^@\{env:\w+\}|has no value in this build$/.test(problem)
+    ? problem
+    : 'has a placeholder that cannot be filled, and is not shown (write @@{ for a literal @{)';
 }
 
 function isPath(value: Json): boolean {
@@ -135,11 +147,11 @@ async function boundSpec(
 ): Promise<JsonObject | undefined> {
   const { spec: setting, set } = kind.settings;
   const written = given.get('spec');
-  if (setting === undefined || written === undefined || !setting.schema().safeParse(written).success) return undefined;
-  const spec = await loadSpec(written as string | JsonObject, files, placeholders, faults);
-  const changes = given.get('set');
-  if (spec === undefined || changes === undefined || set?.schema().safeParse(changes).success !== true) return spec;
-  return applyOverrides(spec, changes as JsonObject, faults);
+  const changes = set?.schema().safeParse(given.get('set')).success === true ? given.get('set') : undefined;
+  if (setting === undefined || (written === undefined && changes === undefined)) return undefined;
+  if (written !== undefined && !setting.schema().safeParse(written).success) return undefined;
+  const spec = written === undefined ? {} : await loadSpec(written as string | JsonObject, files, placeholders, faults);
+  return spec === undefined || changes === undefined ? spec : applyOverrides(spec, changes as JsonObject, faults);
 }
 
 function invalid(faults: Faults, { host }: BindEnvironment): SubmitError {

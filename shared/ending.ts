@@ -61,7 +61,7 @@ async function concludeOver(status: RunStatus, environment: EndingEnvironment): 
   const { bound, host, client, clock, narration, submitted, startedAt, signal } = environment;
   const { log } = host;
   const conclusion = await bound.job
-    .conclude(client, submitted.id, status, signal)
+    .conclude(client, submitted.id, status, signal, clock)
     .catch((error: unknown): Conclusion => {
       log.warning(
         `The job's output cannot be read: ${error instanceof SubmitError ? error.message : 'the step was cancelled'}`,

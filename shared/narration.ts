@@ -116,6 +116,8 @@ export function createNarration(
     followUp,
     submitted,
     left: async () => {
+      if (job.complete !== undefined)
+        log.info('What is done and checked at the end is left to the step that attaches: give it the same settings.');
       for (const line of followUp) log.info(line);
       await told;
       log.section('Result');

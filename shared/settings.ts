@@ -233,9 +233,9 @@ export function parseSettings<S extends Settings>(
 function describeFault(setting: Setting, value: Json | undefined, error: z.ZodError): string {
   const issue = error.issues[0];
   const path = issue?.path ?? [];
+  if (setting.secret === true) return `expected ${setting.expected}; what is set is another thing, and is not shown`;
   if (issue?.code === 'invalid_key')
     return `expected ${setting.expected}; got the name ${showValue(String(path.at(-1)))}`;
-  if (setting.secret === true) return `expected ${setting.expected}; what is set is another thing, and is not shown`;
   const inner = path.reduce<unknown>((parent, key) => (parent as Record<PropertyKey, unknown>)?.[key], value);
   const place = path.length > 0 ? ` at ${path.map(String).join('.')}` : '';
   const nearest = typeof value === 'string' ? nearestName(value, setting.words ?? []) : undefined;
@@ -243,9 +243,13 @@ function describeFault(setting: Setting, value: Json | undefined, error: z.ZodEr
   return `expected ${setting.expected}; got ${showValue(inner as Json | undefined)}${place}${hint}`;
 }
 
-/** A value as it can stand in a message: JSON, on one line, cut. */
+const MOST_LOOKED_AT = 4_000;
+
+/** A value as it can stand in a message: JSON, on one line, cut, without what an address has before its host. */
 export function showValue(value: Json | undefined): string {
-  return value === undefined ? 'nothing' : plainLine(stringifyJson(value), 80);
+  if (value === undefined) return 'nothing';
+  const text = stringifyJson(value).slice(0, MOST_LOOKED_AT);
+  return plainLine(text.replace(/\/\/[^\s"]*@/g, '//[redacted]@'), 80);
 }
 
 /** Adds a fault for each name that is not among `known`, with the nearest one that is. */

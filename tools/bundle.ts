@@ -53,16 +53,28 @@ async function licenses({ metafile }: BuildResult<{ metafile: true }>): Promise<
   }
   const parts: string[] = [];
   for (const folder of [...folders].sort()) {
-    const { name, version, license } = JSON.parse(await readFile(join(ROOT, folder, 'package.json'), 'utf8'));
-    parts.push(`${name} ${version} (${license})\n\n${await licenseText(join(ROOT, folder))}`);
+    const about = JSON.parse(await readFile(join(ROOT, folder, 'package.json'), 'utf8')) as About;
+    parts.push(`${about.name} ${about.version} (${about.license})\n\n${await licenseText(join(ROOT, folder), about)}`);
   }
   return `${parts.join(`\n${'-'.repeat(80)}\n\n`)}`;
 }
 
-async function licenseText(folder: string): Promise<string> {
+interface About {
+  readonly name: string;
+  readonly version: string;
+  readonly license: string;
+  readonly author?: string;
+}
+
+async function licenseText(folder: string, { author, license }: About): Promise<string> {
   for (const file of ['LICENSE', 'LICENSE.md', 'license', 'LICENSE.txt', 'license.md', 'LICENCE']) {
     const text = await readFile(join(folder, file), 'utf8').catch(() => undefined);
     if (text !== undefined) return `${text.replace(/\r\n/g, '\n').trim()}\n`;
+  }
+  // Some packages only name their licence; what it demands is its words with the author's name.
+  if (license === 'MIT' && author !== undefined) {
+    const own = await readFile(join(ROOT, 'LICENSE'), 'utf8');
+    return `${own.replace(/^Copyright .*$/m, `Copyright (c) ${author}`).trim()}\n`;
   }
   return `(no licence file in ${basename(dirname(folder))}/${basename(folder)})\n`;
 }

@@ -171,8 +171,12 @@ const nodeTransport: Transport = (address, { method, headers, body, signal }) =>
     });
     outgoing.on('error', reject);
     if (body === undefined || typeof body === 'string') outgoing.end(body);
-    // As fast as the other side reads, so that a large body never fills the memory.
-    else process.getBuiltinModule('node:stream/promises').pipeline(body, outgoing).catch(reject);
+    else {
+      // Both sides would wait for the rest of a body that is shorter than announced.
+      Object.assign(outgoing, { strictContentLength: true });
+      // As fast as the other side reads, so that a large body never fills the memory.
+      process.getBuiltinModule('node:stream/promises').pipeline(body, outgoing).catch(reject);
+    }
   });
 
 /** How public addresses are reached. */

@@ -1,4 +1,5 @@
 import type { CiContext } from '../ci-context.ts';
+import type { Clock } from '../clock.ts';
 import type { SubmitError } from '../errors.ts';
 import type { Files } from '../files.ts';
 import type { Outputs, SubjectTokenSource } from '../host.ts';
@@ -126,7 +127,13 @@ export interface Job {
   readonly cancellation: Cancellation | undefined;
   /** What is left to do with a run that succeeded. It may turn the success into a failure. */
   readonly complete?: (id: string, status: RunStatus, environment: JobEnvironment) => Promise<RunStatus>;
-  conclude(client: ServiceClient, id: string, status: RunStatus, signal: AbortSignal): Promise<Conclusion>;
+  conclude(
+    client: ServiceClient,
+    id: string,
+    status: RunStatus,
+    signal: AbortSignal,
+    clock: Clock,
+  ): Promise<Conclusion>;
   /** The run that a user's reference means (an id or a full name); undefined when it cannot be one. */
   readReference(reference: string): string | undefined;
   url(id: string): string | undefined;

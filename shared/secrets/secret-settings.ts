@@ -60,8 +60,10 @@ export function bindSecrets(
 function unknownName(written: string, names: readonly string[], spell: (setting: string) => string): string {
   const nearest = nearestName(written, names);
   const known = names.map(spell).join(', ');
-  const hint = nearest === undefined ? `the secret settings are ${known}` : `did you mean ${spell(nearest)}?`;
-  return `${plainLine(written, 60)} is not a secret setting of this job; ${hint}`;
+  // A name that is like none is not shown: it may be the secret itself, put into the wrong place.
+  return nearest === undefined
+    ? `names what is not a secret setting of this job; the secret settings are ${known}`
+    : `${plainLine(written, 60)} is not a secret setting of this job; did you mean ${spell(nearest)}?`;
 }
 
 function unknownBroker(reference: string): string {

@@ -24,6 +24,14 @@ async function submit(stage: Stage, build: number, kind: string, settings: Reado
   return { ...result, body: run === undefined ? undefined : (parseJson(run.body) as Record<string, unknown>) };
 }
 
+test('single fields can be set where there is no spec', () =>
+  stages.use(async (stage, build) => {
+    const settings = { set: { 'queue.enabled': true } };
+    const { exitCode, log, body } = await submit(stage, build, 'databricks-run-now', settings);
+    expect(exitCode, log).toBe(EXIT.done);
+    expect(body).toMatchObject({ queue: { enabled: true }, job_parameters: { git_commit: expect.any(String) } });
+  }));
+
 test('what a spec says stays, and what it does not say is added', () =>
   stages.use(async (stage, build) => {
     const spec = { run_name: 'mine', timeout_seconds: 600, tasks: [script, { ...notebook, new_cluster: cluster }] };

@@ -11,7 +11,7 @@ import type { Ci, StepEnded } from './step.ts';
 const OWN_GROUP = /^(?:---|\+\+\+) :[a-z_]+: (?:Identity: |Submit: |Attach: |Wait for the job$|Result$|Error$)/;
 const OWN_TAG = /<\/?(?:p|strong|table|tr|td|code|pre|details|summary)>|<\/a>/g;
 const OWN_LINK = new RegExp(
-  `<a href="https&#58;//(?:${PAGE_HOSTS.join('|').replaceAll('.', '\\.')})/[^"<>\\s]*">`,
+  `<a href="https&#58;//(?:${PAGE_HOSTS.join('|').replaceAll('.', '\\.')}|edge-[a-z0-9-]+\\.vercel\\.app)(?:/[^"<>\\s]*)?">`,
   'g',
 );
 /** Longer values may be cut for a shell, which can start no program when one is too long. */

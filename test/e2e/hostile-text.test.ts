@@ -5,35 +5,16 @@ import { AGENT_ACCESS_TOKEN, BUILDKITE_JOB, DATABRICKS, GOOGLE } from '../simula
 import { createWorld, type World } from '../simulators/world.ts';
 import { expectHarmless, outputsOf } from './harmless.ts';
 import { hostileLine, hostileText } from './hostile.ts';
-import { JOB_YAML, type KindInUse, RUN_NOW, RUN_YAML, SUBMIT_RUN, VERTEX } from './kinds.ts';
+import { long, MEGABYTE, runHandingOn } from './hostile-step.ts';
+import { JOB_YAML, RUN_NOW, RUN_YAML, SUBMIT_RUN, VERTEX } from './kinds.ts';
 import { readable } from './log-text.ts';
 import { pluginStep } from './plugin.ts';
-import { CIS, type Ci, runStep, type StepOptions, stepIn } from './step.ts';
+import { CIS } from './step.ts';
 
-const MEGABYTE = 1024 * 1024;
 /** Names that Git takes for a branch. */
 const BRANCH = `main';touch\${IFS}pwned;'$(touch\${IFS}pwned)\`touch\${IFS}pwned\`<script>alert(1)</script>|a&&b`;
 /** Patterns that look for a word far behind another begin anew with each of these. */
 const REPETITIVE = 'does not have limit of maximum '.repeat(32_000);
-
-function long(word: string, bytes: number): string {
-  const text = `${hostileText(word)}\n`;
-  return text.repeat(Math.ceil(bytes / text.length));
-}
-
-async function run(ci: Ci, kind: KindInUse, world: World, changes: Partial<StepOptions> = {}) {
-  const { settings, checkout, ...more } = changes;
-  const files =
-    ci === 'bitbucket'
-      ? { 'output-variables': ['KEYLESS_ID', 'KEYLESS_URL', 'KEYLESS_RUN_NAME', 'KEYLESS_ERROR'] }
-      : { 'outputs-file': 'build/outputs.json' };
-  return runStep(ci, {
-    ...(await stepIn(world)),
-    settings: { ...kind.settings(ci), ...files, ...settings },
-    checkout: { ...kind.checkout, ...checkout },
-    ...more,
-  });
-}
 
 describe.concurrent.each(CIS)('on %s', (ci) => {
   it('a failed run has an error, a trace and 5 MB of output that want to be more than text', async () => {
@@ -42,7 +23,7 @@ describe.concurrent.each(CIS)('on %s', (ci) => {
       end: { kind: 'user-code-failure', error: hostileText('the error'), trace: long('the trace', MEGABYTE) },
       logs: long('the output', 5 * MEGABYTE),
     });
-    const ended = await run(ci, SUBMIT_RUN, world);
+    const ended = await runHandingOn(ci, SUBMIT_RUN, world);
     expect(ended.exitCode, ended.output).toBe(1);
     for (const word of ['the error', 'the trace end', 'the output end']) expect(readable(ended.output)).toContain(word);
     expect(ended.output.length).toBeLessThan(100_000);
@@ -65,7 +46,7 @@ describe.concurrent.each(CIS)('on %s', (ci) => {
     });
     const checkout = { 'training/run.yaml': RUN_YAML.replace('nightly', JSON.stringify(hostileText('@{branch}'))) };
     const env = { BITBUCKET_BRANCH: BRANCH, BUILDKITE_BRANCH: BRANCH };
-    const ended = await run(ci, SUBMIT_RUN, world, { checkout, env });
+    const ended = await runHandingOn(ci, SUBMIT_RUN, world, { checkout, env });
     expect(ended.exitCode, ended.output).toBe(1);
     expectHarmless(ci, ended, world);
     expect(outputsOf(ci, ended, world)).toMatchObject({
@@ -86,7 +67,7 @@ describe.concurrent.each(CIS)('on %s', (ci) => {
       end: { kind: 'success' },
       result: `${hostileText('the result')}${'∞'.repeat(9_000)}`,
     });
-    const ended = await run(ci, SUBMIT_RUN, world, { settings: { spec } });
+    const ended = await runHandingOn(ci, SUBMIT_RUN, world, { settings: { spec } });
     expect(ended.exitCode, ended.output).toBe(0);
     expectHarmless(ci, ended, world);
     expect(outputsOf(ci, ended, world)).toMatchObject({ result: 'succeeded' });
@@ -96,7 +77,7 @@ describe.concurrent.each(CIS)('on %s', (ci) => {
     await using world = await createWorld();
     const result = hostileText('the result');
     world.databricks.nextLife({ phases: [], end: { kind: 'success' }, result });
-    const ended = await run(ci, RUN_NOW, world);
+    const ended = await runHandingOn(ci, RUN_NOW, world);
     expect(ended.exitCode, ended.output).toBe(0);
     expectHarmless(ci, ended, world);
     expect(outputsOf(ci, ended, world)).toMatchObject({ result: 'succeeded', 'notebook-result': result });
@@ -110,7 +91,7 @@ describe.concurrent.each(CIS)('on %s', (ci) => {
     ]);
     const name = hostileLine('').slice(-120);
     const checkout = { 'training/job.yaml': JOB_YAML.replace('resnet-@{short-commit}', JSON.stringify(name)) };
-    const ended = await run(ci, VERTEX, world, { checkout });
+    const ended = await runHandingOn(ci, VERTEX, world, { checkout });
     expect(ended.exitCode, ended.output).toBe(1);
     expect(readable(ended.output)).toContain('the error');
     expect(ended.output.length).toBeLessThan(100_000);
@@ -122,7 +103,7 @@ describe.concurrent.each(CIS)('on %s', (ci) => {
     await using world = await createWorld();
     world.google.nextLife([{ state: 'JOB_STATE_FAILED', error: { code: 3, message: REPETITIVE } }]);
     const startedAt = performance.now();
-    const ended = await run(ci, VERTEX, world);
+    const ended = await runHandingOn(ci, VERTEX, world);
     expect(ended.exitCode, ended.output).toBe(1);
     expect(performance.now() - startedAt).toBeLessThan(10_000);
   });
@@ -146,7 +127,7 @@ describe.concurrent.each(CIS)('on %s', (ci) => {
     const answer = async () =>
       new Response(text, { status, headers: { 'content-type': `text/html; x=${encodeURIComponent(BRANCH)}` } });
     await using world = await createWorld({ hosts: { [host]: answer } });
-    const ended = await run(ci, kind, world);
+    const ended = await runHandingOn(ci, kind, world);
     expect([3, 4], ended.output).toContain(ended.exitCode);
     expect(ended.output.length).toBeLessThan(50_000);
     expectHarmless(ci, ended, world);
@@ -162,7 +143,7 @@ describe.concurrent.each(CIS)('on %s', (ci) => {
           : new Response(text, { status: 400 }),
     };
     await using world: World = await createWorld({ hosts });
-    const ended = await run(ci, SUBMIT_RUN, world);
+    const ended = await runHandingOn(ci, SUBMIT_RUN, world);
     expect(ended.exitCode, ended.output).toBe(4);
     expectHarmless(ci, ended, world);
   });
@@ -189,7 +170,7 @@ describe.concurrent('what earlier steps left', () => {
       body: JSON.stringify({ key: 'keyless-submit:train', value }),
     });
     expect(set.status).toBe(201);
-    const ended = await run('buildkite', SUBMIT_RUN, world, { settings: { attach: 'step:train' } });
+    const ended = await runHandingOn('buildkite', SUBMIT_RUN, world, { settings: { attach: 'step:train' } });
     expect(ended.exitCode, ended.output).toBe(4);
     expectHarmless('buildkite', ended, world);
   });
@@ -197,7 +178,10 @@ describe.concurrent('what earlier steps left', () => {
   it.each([hostileText('no JSON'), OUTPUTS])('in a file is more than an id (%#)', async (value) => {
     await using world = await createWorld();
     const checkout = { 'left.json': value };
-    const ended = await run('bitbucket', SUBMIT_RUN, world, { settings: { attach: 'file:left.json' }, checkout });
+    const ended = await runHandingOn('bitbucket', SUBMIT_RUN, world, {
+      settings: { attach: 'file:left.json' },
+      checkout,
+    });
     expect(ended.exitCode, ended.output).toBe(4);
     expectHarmless('bitbucket', ended, world);
   });

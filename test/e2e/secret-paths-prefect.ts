@@ -182,7 +182,7 @@ export const PREFECT_PATHS: readonly SecretPath[] = [
             { status: 403 },
           ),
     ),
-    exit: 3,
+    exit: 4,
     says: '[redacted]',
     secrets: [PREFECT.authString],
   },
@@ -191,7 +191,7 @@ export const PREFECT_PATHS: readonly SecretPath[] = [
     kind: FLOW_RUN,
     settings: (ci) => ({ ...behindProxy(ci), 'id-token-audience': 'other.apps.googleusercontent.com' }),
     exit: 3,
-    says: 'id-token-audience',
+    says: 'What stands before',
   },
   {
     name: 'a login page that repeats the ID token',

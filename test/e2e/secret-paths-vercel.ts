@@ -33,7 +33,14 @@ const visited = (world: World) => {
   expect(world.requests.filter(({ headers }) => headers.has(VISITOR_HEADER))).toHaveLength(visits.length);
 };
 
-const smoking = { settings: () => ({ 'smoke-path': '/api/health', 'smoke-audience': VERCEL.visitorAudience }) };
+const smoking = {
+  settings: (ci) => ({
+    'smoke-path': '/api/health',
+    'smoke-audience': VERCEL.visitorAudience,
+    // Trusted Sources compare the subject exactly.
+    ...(ci === 'buildkite' ? { 'oidc-subject-claim': 'pipeline_id' } : {}),
+  }),
+} satisfies Partial<SecretPath>;
 
 async function quoted(request: Request): Promise<string> {
   const body = request.headers.get('content-type')?.includes('octet') ? '' : await request.text();
@@ -87,12 +94,12 @@ export const VERCEL_PATHS: readonly SecretPath[] = [
     finally: visited,
   },
   {
-    name: 'a deployment that repeats the token of its visitor',
+    name: 'a deployment that lets its visitor not in',
     kind: DEPLOY,
     ...smoking,
     exit: 1,
-    says: 'answered 404',
-    arrange: (world) => world.vercel.nextLife({ page: { status: 404, body: STRAY_TOKEN } }),
+    says: 'answered 403',
+    arrange: (world) => world.vercel.nextLife({ page: { status: 403 } }),
     finally: visited,
   },
   {

@@ -1,5 +1,6 @@
 import type { Ci, StepSettings } from '../e2e/step.ts';
 import { BITBUCKET, BUILDKITE_JOB } from '../simulators/tenant.ts';
+import type { World } from '../simulators/world.ts';
 
 /** As docs/secrets.md has them: a JWT auth method for each CI, and roles that are bound to its own claims. */
 export const MOUNTS: Readonly<Record<Ci, string>> = { bitbucket: 'jwt', buildkite: 'jwt-buildkite' };
@@ -13,6 +14,15 @@ export const BOUND: Readonly<Record<Ci, { user_claim: string; bound_claims: Read
     },
   },
 };
+/** Where the keys are published that a CI's tokens are verified with. */
+export function jwksOf(ci: Ci, { url }: World): string {
+  const path = {
+    bitbucket: `api.bitbucket.org/2.0/workspaces/${BITBUCKET.workspace}/pipelines-config/identity/oidc/keys.json`,
+    buildkite: 'agent.buildkite.com/.well-known/jwks',
+  };
+  return `${url}/${path[ci]}`;
+}
+
 /** The field of each secret that the steps read. */
 export const FIELD = 'auth-string';
 const ELSEWHERE = 'https://elsewhere.example';

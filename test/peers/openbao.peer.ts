@@ -7,13 +7,9 @@ import { CIS, type Ci, runStep, type StepEnded, type StepSettings } from '../e2e
 import { PREFECT } from '../simulators/prefect-tenant.ts';
 import { BITBUCKET } from '../simulators/tenant.ts';
 import { createWorld, type World } from '../simulators/world.ts';
-import { BOUND, FIELD, MOUNTS, otherIssuer, REFUSALS } from './openbao-refusals.ts';
+import { BOUND, FIELD, jwksOf, MOUNTS, otherIssuer, REFUSALS } from './openbao-refusals.ts';
 import { type OpenBaoServer, startOpenBao } from './openbao-server.ts';
 
-const KEYS = {
-  bitbucket: `api.bitbucket.org/2.0/workspaces/${BITBUCKET.workspace}/pipelines-config/identity/oidc/keys.json`,
-  buildkite: 'agent.buildkite.com/.well-known/jwks',
-};
 const POLICY = `path "secret/data/ci/*" {
   capabilities = ["read"]
 }
@@ -31,9 +27,9 @@ beforeAll(async () => {
   [bao, world] = await Promise.all([startOpenBao(), createWorld()]);
   for (const ci of CIS) {
     const { issuer } = world.issuers[ci];
-    await bao.enableJwtAuth(MOUNTS[ci], { jwks_url: `${world.url}/${KEYS[ci]}`, bound_issuer: issuer });
+    await bao.enableJwtAuth(MOUNTS[ci], { jwks_url: jwksOf(ci, world), bound_issuer: issuer });
     await bao.enableJwtAuth(otherIssuer(ci), {
-      jwks_url: `${world.url}/${KEYS[ci]}`,
+      jwks_url: jwksOf(ci, world),
       bound_issuer: 'https://issuer.example',
     });
   }

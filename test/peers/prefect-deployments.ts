@@ -68,3 +68,21 @@ export function createRepository(
   writeFileSync(join(server.folder, 'home/.gitconfig'), `[url "file://${repository}"]\n${found}`);
   return { first: commit('first'), second: commit('second') };
 }
+
+/** A deployment whose runs fetch the newest code of a repository. */
+export async function deployVersioned(
+  server: PrefectServer,
+  name: string,
+  pool: string,
+  repository: string,
+): Promise<string> {
+  return await createDeployment(server, {
+    flow: 'versioned',
+    name,
+    work_pool_name: pool,
+    entrypoint: 'flows.py:versioned',
+    pull_steps: [{ 'prefect.deployments.steps.git_clone': { repository, branch: 'main' } }],
+    job_variables: { env: { STAGE: 'prod' } },
+    tags: ['peer'],
+  });
+}

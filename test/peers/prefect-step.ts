@@ -104,3 +104,18 @@ export function printedEntries(log: string): readonly string[] {
     `${level} ${text}`.trim(),
   );
 }
+
+/** What Prefect says of a run after its end, and may store seconds later on a busy machine. */
+const AFTERWORD =
+  /^(?:DEBUG Stopped flow run heartbeat|(?:INFO|ERROR) Finished in state|ERROR Engine execution exited)/;
+
+/** Entries that were printed twice or are no entries, and those that were not printed; the order is left aside. */
+export function missedOrForeign(printed: readonly string[], stored: readonly string[]): readonly string[] {
+  const rest = [...stored];
+  const foreign = printed.filter((line) => {
+    const at = rest.indexOf(line);
+    if (at >= 0) rest.splice(at, 1);
+    return at < 0;
+  });
+  return [...foreign, ...rest.filter((line) => !AFTERWORD.test(line))];
+}

@@ -186,11 +186,11 @@ function loggedIn(token: VaultToken, role: VaultJwtRole, sentFields: readonly st
   });
 }
 
-const BAD_SIGNATURE =
-  'error verifying token signature: failed to verify signature: failed to verify id token signature';
+const BAD_SIGNATURE = 'error verifying token signature: failed to verify id token signature';
 
 const VALIDATION_FAILURES: Readonly<Record<OidcTokenFailure, string>> = {
-  malformed: 'error verifying token signature: malformed jwt',
+  malformed:
+    'error verifying token signature: oidc: malformed jwt: go-jose/go-jose: compact JWS format must have three parts',
   algorithm: BAD_SIGNATURE,
   // Its own issuer's keys did not sign it: that is found out first.
   'issuer-mismatch': BAD_SIGNATURE,

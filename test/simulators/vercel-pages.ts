@@ -21,9 +21,10 @@ export function deploymentPages(host: string, options: PagesOptions): Handler {
     if (request.method !== 'HEAD') deployment.pagesServed += 1;
     const { page } = deployment.life;
     const scripted = page !== undefined && deployment.pagesServed <= (page.times ?? Number.POSITIVE_INFINITY);
-    const body = `deployment ${deployment.id} of ${deployment.project.name}\n`;
-    return new Response(request.method === 'HEAD' ? null : scripted ? (page.body ?? body) : body, {
-      status: scripted ? page.status : 200,
+    const status = scripted ? page.status : 200;
+    const text = (scripted ? page.body : undefined) ?? `deployment ${deployment.id} of ${deployment.project.name}\n`;
+    return new Response(request.method === 'HEAD' || status === 204 ? null : text, {
+      status,
       headers: { 'content-type': 'text/plain; charset=utf-8', 'x-vercel-id': `iad1::${deployment.id}` },
     });
   };

@@ -108,11 +108,14 @@ export type ScheduledTime = { readonly time: string } | { readonly afterSeconds:
 
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)$/;
 
+/** A hundred years: what is far beyond cannot be written as a time. */
+const LONGEST_DELAY_SECONDS = 100 * 366 * 86_400;
+
 /** The time that a text means; undefined when it is none. */
 export function readScheduledTime(text: string): ScheduledTime | undefined {
   if (ISO_TIME.test(text)) return Number.isNaN(Date.parse(text)) ? undefined : { time: new Date(text).toISOString() };
   const afterSeconds = parseDuration(text);
-  return afterSeconds === undefined ? undefined : { afterSeconds };
+  return afterSeconds === undefined || afterSeconds > LONGEST_DELAY_SECONDS ? undefined : { afterSeconds };
 }
 
 /** The state that a run begins with. */

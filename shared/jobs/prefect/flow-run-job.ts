@@ -10,7 +10,7 @@ import { type DeploymentReference, deploymentPath, isUuid } from './deployment-r
 import { type ScheduledTime, scheduledState } from './flow-run-body.ts';
 import { flowRunFacts } from './flow-run-conclusion.ts';
 import { isLate, readFlowRun } from './flow-run-status.ts';
-import { type LogTail, logTail } from './log-tail.ts';
+import { type LogTail, logTail, untilLogged } from './log-tail.ts';
 import { parameterFaults } from './parameter-schema.ts';
 import type { PrefectAccess } from './prefect-access.ts';
 import { prefectCall } from './prefect-call.ts';
@@ -131,7 +131,8 @@ export function flowRunJob(access: PrefectAccess, wish: FlowRunWish): Job {
       command: (id) => `prefect flow-run cancel ${id}`,
       refusal: cancellationRefusal,
     },
-    conclude: async (client, id, { source }, signal) => {
+    conclude: async (client, id, { source }, signal, clock) => {
+      await clock.sleep(untilLogged(source, clock.now()), signal);
       const rest = await (tails.get(id) ?? logTail(call, id)).rest(client, signal);
       const artifacts = await readArtifacts(id, call, client, signal);
       return {

@@ -12,6 +12,15 @@ const OVERLAP_MS = 5_000;
 const LAST_PAGES = 10;
 const MESSAGE_LIMIT = 8_000;
 
+/** A run's last lines are stored up to so long after its end: the process that ran it sends them before it goes. */
+const LAST_LINES_MS = 2_000;
+
+/** Milliseconds after which all that a run that is over has written can be read. */
+export function untilLogged(run: Json, now: number): number {
+  const left = Date.parse(textAt(run, 'end_time') ?? '') + LAST_LINES_MS - now;
+  return Number.isNaN(left) ? 0 : Math.min(Math.max(left, 0), LAST_LINES_MS);
+}
+
 /** Reads what a run writes, each line once. */
 export interface LogTail {
   /** What is new, at most a page. A refusal or a lost answer costs lines only until the next time. */

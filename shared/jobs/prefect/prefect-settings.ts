@@ -48,6 +48,8 @@ export const prefectSettings = {
     expected: 'an address with https://',
     example: 'https://prefect.example.com',
     pattern: /^https?:\/\/[^\s?#]+$/,
+    // Links are printed, and a password in them would be.
+    accepts: (address) => !address.includes('@'),
   }),
   ...secretSettings,
 } satisfies Settings;

@@ -80,7 +80,9 @@ export function deploymentJob(identity: VercelIdentity, plan: DeploymentPlan): J
       command: (id) =>
         `curl -X PATCH -H "Authorization: Bearer $VERCEL_TOKEN" "${call('PATCH', `/v12/deployments/${segment(id)}/cancel`).url}"`,
     },
-    complete: (id, ready, environment) => completeDeployment(id, ready, plan.completion, call, environment),
+    ...(plan.completion.aliases.length === 0 && plan.completion.smoke === undefined
+      ? {}
+      : { complete: (id, ready, environment) => completeDeployment(id, ready, plan.completion, call, environment) }),
     conclude: (client, id, ended, signal) => concludeDeployment(id, ended, undefined, call, client, signal),
     readReference: (reference) => (/^dpl_[A-Za-z0-9]+$/.test(reference) ? reference : undefined),
     url: () => undefined,

@@ -1,7 +1,5 @@
-import type { JsonObject } from '../../json.ts';
 import { originSettings, specSettings } from '../../run-settings.ts';
 import { choice, flag, id, list, text, withDefault } from '../../settings.ts';
-import { applyOverrides } from '../../spec.ts';
 import { type Binding, defineKind } from '../job-kind.ts';
 import { readBuildOutput } from './build-output.ts';
 import { checkDeploymentSpec, type DeploymentWishes, deploymentBody, fileEntry } from './deployment-body.ts';
@@ -120,7 +118,7 @@ export const vercelDeployment = defineKind({
       provenance: values['provenance-labels'],
       gitMetadata: values['git-metadata'],
     };
-    const body = spec ?? bodyOf(values.set, binding);
+    const body = spec ?? {};
     const output = attach ? [] : await readBuildOutput(directory, environment ?? target, files, faults);
     if (faults.messages.length > 0) return undefined;
     const payload = deploymentBody(body, wishes, context);
@@ -147,8 +145,3 @@ function smokeOf(
 }
 
 /** Single fields can be set without a spec to set them in. */
-function bodyOf(set: JsonObject | undefined, { faults }: Binding): JsonObject {
-  const body = applyOverrides({}, set ?? {}, faults);
-  checkDeploymentSpec(body, faults);
-  return body;
-}
