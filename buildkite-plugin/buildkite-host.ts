@@ -56,6 +56,7 @@ export function buildkiteHost({ env, settings, files, agent, write }: BuildkiteE
   return {
     context,
     settings,
+    whereSettingsShow: 'the configuration of the plugin, which everybody who can see the build can read',
     spell: (setting) => setting,
     subjectTokens: buildkiteTokens(agent, env, () => ownSettings(settings)),
     log,

@@ -7,6 +7,8 @@ import type { Agent } from './agent.ts';
 import type { buildkiteSettings, Env } from './buildkite-settings.ts';
 
 const TIMEOUT_MS = 60_000;
+/** Ids that name a build, a job in it, or whichever agent takes that. */
+const CHANGING_CLAIMS: ReadonlySet<string> = new Set(['build_id', 'job_id', 'agent_id']);
 
 /** The arguments of `buildkite-agent oidc request-token`. Newer flags are used only when asked for: older agents refuse them. */
 export function requestTokenArguments(
@@ -41,10 +43,14 @@ export function buildkiteTokens(
     renewable: true,
     // Every token is made for the audience that was asked for.
     isDefaultAudience: () => false,
-    changingSubject: () =>
-      values()['oidc-subject-claim'] === undefined
-        ? "Buildkite's subject names the commit unless «oidc-subject-claim» makes it an id that stays, such as pipeline_id"
-        : undefined,
+    changingSubject: () => {
+      const claim = values()['oidc-subject-claim'];
+      if (claim === undefined)
+        return "Buildkite's subject names the commit unless «oidc-subject-claim» makes it an id that stays, such as pipeline_id";
+      return CHANGING_CLAIMS.has(claim)
+        ? `${claim} is another one in each run; set «oidc-subject-claim» to an id that stays, such as pipeline_id`
+        : undefined;
+    },
     howToRequest: (audience, setting = 'audience') => [
       "In pipeline.yml, in the plugin's configuration:",
       `  ${setting}: ${audience}`,

@@ -2,7 +2,7 @@ import { SubmitError } from './errors.ts';
 import type { Files } from './files.ts';
 import type { Host, Outputs } from './host.ts';
 import type { Job, JobKind } from './jobs/job-kind.ts';
-import { isObject, parseJson, textAt } from './json.ts';
+import { readOutputsFile } from './outputs-file.ts';
 import { plainLine } from './remote-text.ts';
 import type { ServiceClient } from './service-client.ts';
 import type { Submitted } from './submit.ts';
@@ -12,9 +12,6 @@ interface AttachEnvironment {
   readonly files: Files;
   readonly signal: AbortSignal;
 }
-
-/** An outputs file holds a few lines; larger ones are not it. */
-const OUTPUTS_LIMIT_BYTES = 1024 * 1024;
 
 /**
  * The run that `attach` means: `step:KEY`, `file:PATH`, `key:HEX`, an id or a full name.
@@ -45,7 +42,7 @@ export async function resolveAttachment(
  */
 export async function requireOutputsFile(reference: string | undefined, files: Files): Promise<void> {
   if (reference?.startsWith('file:') !== true) return;
-  const file = await files.read(reference.slice('file:'.length), OUTPUTS_LIMIT_BYTES);
+  const file = await readOutputsFile(reference.slice('file:'.length), files);
   if (!('problem' in file)) return;
   throw new SubmitError('invalid-settings', {
     happened: 'The outputs file to attach by cannot be read; nothing was sent',
@@ -57,16 +54,9 @@ export async function requireOutputsFile(reference: string | undefined, files: F
 }
 
 async function readOutputs(path: string, files: Files, host: Host): Promise<Outputs | undefined> {
-  const file = await files.read(path, OUTPUTS_LIMIT_BYTES);
+  const file = await readOutputsFile(path, files);
   if ('problem' in file) throw nothingThere(`The outputs cannot be read: ${file.problem}`, host);
-  try {
-    const outputs = parseJson(file.text);
-    return isObject(outputs)
-      ? Object.fromEntries(Object.keys(outputs).map((name) => [name, textAt(outputs, name) ?? '']))
-      : undefined;
-  } catch {
-    return undefined;
-  }
+  return file.outputs;
 }
 
 function fromOutputs(outputs: Outputs | undefined, reference: string, kind: JobKind, job: Job, host: Host): Submitted {

@@ -13,6 +13,7 @@ import {
   type SettingValues,
 } from './settings.ts';
 import { applyOverrides, loadSpec } from './spec.ts';
+import { concealStored } from './stored-secrets.ts';
 import { fillEverywhere, type Placeholders } from './template.ts';
 
 export interface BindEnvironment {
@@ -55,8 +56,9 @@ export async function bindRun(environment: BindEnvironment): Promise<BoundRun> {
   const known = new Set([...Object.keys(shared), ...Object.keys(hostSettings), ...Object.keys(kind.settings)]);
   refuseUnknown(host.settings.keys(), known, ownersElsewhere(kind, kinds), faults, host.spell);
 
-  const placeholders = placeholdersOf(environment);
+  const placeholders = placeholdersOf(environment, kind);
   const given = withPlaceholders(host.settings, kind.settings, placeholders, faults);
+  await concealStored(kind.settings, given, host);
   const spec = await boundSpec(kind, given, placeholders, environment, faults);
   const attach = values?.attach ?? (host.settings.has('attach') ? '' : undefined);
   const specIsUnread = spec === undefined && given.has('spec');
@@ -101,8 +103,14 @@ function ownersElsewhere(kind: JobKind, kinds: readonly JobKind[]): ReadonlyMap<
   return owners;
 }
 
-function placeholdersOf({ host, env, protectedVariables }: BindEnvironment): Placeholders {
-  return { context: host.context, env, protectedVariables };
+function placeholdersOf({ host, env, protectedVariables }: BindEnvironment, { settings }: JobKind): Placeholders {
+  // Where settings are variables, a secret one must not be copied either.
+  const secrets = Object.keys(settings).filter((name) => settings[name]?.secret === true);
+  return {
+    context: host.context,
+    env,
+    protectedVariables: new Set([...protectedVariables, ...secrets.map(host.spell)]),
+  };
 }
 
 /** Fills placeholders in the kind's settings; the spec's are filled where file and line are known. */

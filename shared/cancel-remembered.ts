@@ -1,6 +1,7 @@
 import { bindRun } from './bind-run.ts';
 import { SubmitError } from './errors.ts';
 import type { RunningJob } from './host.ts';
+import type { CredentialSource } from './identity/credential.ts';
 import type { Json } from './json.ts';
 import { withRedaction } from './redaction.ts';
 import type { RunEnvironment } from './run.ts';
@@ -21,16 +22,19 @@ export async function cancelRemembered({ kind, id }: RunningJob, environment: Ru
   const settings = new Map<string, Json>([...host.settings, ['attach', id]]);
   if (settings.get('job') !== kind) return;
   const signal = AbortSignal.timeout(BUDGET_MS);
+  let release: CredentialSource['release'];
   try {
     const { job, values } = await bindRun({ ...environment, host: { ...host, settings } });
     if (values['on-cancel'] === 'detach') {
       log.info(`${id} goes on (${host.spell('on-cancel')}: detach)`);
       return;
     }
-    const exchange = { http, clock, log, subjectTokens: host.subjectTokens, conceal: host.conceal };
-    const client = createServiceClient(http, job.credential(exchange), job.explain);
     const { cancellation } = job;
     if (cancellation === undefined) return;
+    const exchange = { http, clock, log, subjectTokens: host.subjectTokens, conceal: host.conceal };
+    const credential = job.credential(exchange);
+    release = credential.release;
+    const client = createServiceClient(http, credential, job.explain);
     const result = await client.attempt(cancellation.call(id), signal);
     const accepted = result.kind === 'answer' && result.status < 300;
     const refusal = accepted ? cancellation.refusal?.(result) : undefined;
@@ -41,5 +45,7 @@ export async function cancelRemembered({ kind, id }: RunningJob, environment: Ru
     log.warning(
       `${id} may still be running: ${error instanceof SubmitError ? error.message : 'it could not be cancelled in time'}`,
     );
+  } finally {
+    await release?.(signal);
   }
 }

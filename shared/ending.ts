@@ -4,7 +4,7 @@ import { EXIT, exitCodeOf, SubmitError } from './errors.ts';
 import type { Grace } from './grace.ts';
 import type { Host, Outputs } from './host.ts';
 import { isTransient } from './http.ts';
-import type { Conclusion, FailureCause, RunStatus } from './jobs/job-kind.ts';
+import { type Conclusion, type FailureCause, isOver, type RunStatus } from './jobs/job-kind.ts';
 import type { Narration } from './narration.ts';
 import { plainLine } from './remote-text.ts';
 import type { Report, ReportFact } from './report.ts';
@@ -130,8 +130,13 @@ async function concludeAborted(status: RunStatus | undefined, environment: Endin
   const { log } = host;
   log.section(`The step was cancelled (${String(signal.reason)})`);
   const detach = bound.values['on-cancel'] === 'detach';
-  const cancelled = detach ? undefined : await cancelRun(environment, grace.cancel);
-  const what = cancelled?.sentence ?? `${submitted.id} goes on (${host.spell('on-cancel')}: detach)`;
+  // Between the success of a run and what is left to do then, there is nothing to cancel.
+  const over = status !== undefined && isOver(status);
+  const cancelled = detach || over ? undefined : await cancelRun(environment, grace.cancel);
+  const left = over
+    ? `${submitted.id} had ended (${plainLine(status.word, 80)}), and what was to be done at its end may not be`
+    : `${submitted.id} goes on (${host.spell('on-cancel')}: detach)`;
+  const what = cancelled?.sentence ?? left;
   const summary = `The step was cancelled; ${what}`;
   log.warning(summary);
   if (detach) for (const line of narration.followUp) log.info(line);

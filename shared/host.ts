@@ -52,6 +52,8 @@ export interface Host {
   readonly context: CiContext;
   /** What the user set, by canonical (kebab-case) name; unknown names are still in it. */
   readonly settings: ReadonlyMap<string, Json>;
+  /** Where strangers to the step can read what is set, as the end of a sentence; undefined where nobody can. */
+  readonly whereSettingsShow?: string;
   /** A setting's name as users of this CI write it. */
   spell(setting: string): string;
   readonly subjectTokens: SubjectTokenSource;

@@ -78,7 +78,7 @@ export function createNarration(
     { label: 'Identity', value: job.identity },
   ];
   const followUp = [
-    `To wait for it in a later step: ${host.spell('attach')}: ${id}`,
+    ...(job.readReference(id) === undefined ? [] : [`To wait for it in a later step: ${host.spell('attach')}: ${id}`]),
     ...(job.cancellation === undefined ? [] : [`To cancel it: ${job.cancellation.command(id)}`]),
   ];
   const report = (state: Report['state'], summary: string, url: string | undefined): Report => ({
@@ -102,7 +102,8 @@ export function createNarration(
     if (key !== undefined) log.debug(`submission key ${key}`);
     showUrl(startUrl);
     // Before anything else: from now on a killed step must be able to cancel its job.
-    if (values.wait) await host.remember({ kind: kind.id, id }).catch(warn('Keeping the job for a later cancel'));
+    if (values.wait && job.cancellation !== undefined)
+      await host.remember({ kind: kind.id, id }).catch(warn('Keeping the job for a later cancel'));
     tell('Publishing the outputs', async () => {
       const places = await host.publish({ ...baseOutputs, result: 'submitted' }, values.wait ? 'interim' : 'final');
       if (!values.wait) for (const place of places) log.info(`outputs: ${place}`);

@@ -14,21 +14,28 @@ const JSON_WEB_TOKEN = /eyJ[\w-]{12,}(?:\.[\w-]*)*/g;
  * Nothing of ours prints a token; a service or a proxy may quote what it was sent.
  */
 export function withRedaction(host: Host): Host {
-  const beginnings = new Set<string>();
-  const words = new Set<string>();
+  let words: readonly string[] = [];
+  /** What the CI was told to hide: that is a process for each time. */
+  const told = new Set<string>();
+  const known = new Map<string, readonly string[]>();
   const learn = (secret: Secret): void => {
-    const value = secret.reveal();
-    const parts = value.split('.').filter((part) => part.length >= BEGINNING);
-    for (const part of parts) beginnings.add(part.slice(0, BEGINNING));
-    if (parts.length === 0 && value.length >= SHORTEST) words.add(value);
+    const forms = formsOf(secret.reveal()).filter((form) => form.length >= SHORTEST);
+    // The longest first: what begins or ends another would leave the rest of it.
+    words = [...new Set([...words, ...forms])].sort((one, other) => other.length - one.length);
+    for (const text of forms.flatMap(quotable)) {
+      const beginning = text.slice(0, BEGINNING);
+      known.set(beginning, [...new Set([...(known.get(beginning) ?? []), text])]);
+    }
   };
   const clean = (text: string): string => {
     let cleaned = text.replace(JSON_WEB_TOKEN, REDACTED);
     for (const word of words) cleaned = cleaned.replaceAll(word, REDACTED);
-    for (const beginning of beginnings) {
+    for (const [beginning, texts] of known) {
       for (let at = cleaned.indexOf(beginning); at >= 0; at = cleaned.indexOf(beginning)) {
+        const found = cleaned.slice(at);
+        const length = Math.max(...texts.map((whole) => sharedLength(found, whole)));
         // Whatever the token's alphabet is, it ends where a message goes on.
-        const rest = cleaned.slice(at + BEGINNING).replace(/^[^\s"'<>,;\u2026]*/, '');
+        const rest = found.slice(length).replace(/^[^\s"'<>,;\u2026]*/, '');
         cleaned = cleaned.slice(0, at) + REDACTED + rest;
       }
     }
@@ -45,10 +52,17 @@ export function withRedaction(host: Host): Host {
     remote: (lines) => log.remote(lines.map(clean)),
     link: log.link,
   };
+  const cleanUrl = (url: string | undefined) => (url === undefined ? {} : { url: clean(url) });
   const cleanReport = (report: Report): Report => ({
     ...report,
+    title: clean(report.title),
     summary: clean(report.summary),
-    facts: report.facts.map((fact) => ({ ...fact, value: clean(fact.value) })),
+    ...cleanUrl(report.url),
+    facts: report.facts.map(({ label, value, url }) => ({
+      label: clean(label),
+      value: clean(value),
+      ...cleanUrl(url),
+    })),
     ...(report.remote === undefined ? {} : { remote: report.remote.map(clean) }),
   });
   return {
@@ -63,12 +77,52 @@ export function withRedaction(host: Host): Host {
       },
     },
     conceal: async (secrets) => {
-      for (const secret of secrets) learn(secret);
-      await host.conceal(secrets);
+      const unheard = secrets.filter((secret) => !told.has(secret.reveal()));
+      for (const secret of unheard) {
+        told.add(secret.reveal());
+        learn(secret);
+      }
+      if (unheard.length > 0) await host.conceal(unheard);
     },
     report: (report) => host.report(cleanReport(report)),
     publish: (outputs, stage) => host.publish(cleanOutputs(outputs, clean), stage),
   };
+}
+
+/** A secret as it is, on one line, and as services quote it: in JSON, in an address or a form, in a page. */
+function formsOf(value: string): readonly string[] {
+  const json = JSON.stringify(value).slice(1, -1);
+  return [
+    value,
+    value.replace(/\s+/g, ' '),
+    json,
+    json.replaceAll('/', '\\/'),
+    encodeURIComponent(value.toWellFormed()),
+    new URLSearchParams({ value }).toString().slice('value='.length),
+    value.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character),
+  ];
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+/** What a message may begin with that quotes a part of a token: the whole, and each part of a token of several. */
+function quotable(token: string): readonly string[] {
+  const parts = token.split('.');
+  return parts
+    .map((_part, index) => parts.slice(index).join('.'))
+    .filter((text, index) => text.length >= BEGINNING && (index === 0 || (parts[index]?.length ?? 0) >= BEGINNING));
+}
+
+function sharedLength(one: string, other: string): number {
+  let length = 0;
+  while (length < other.length && one[length] === other[length]) length += 1;
+  return length;
 }
 
 function cleanOutputs(outputs: Outputs, clean: (text: string) => string): Outputs {

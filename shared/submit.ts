@@ -170,6 +170,7 @@ async function createAttempt(
       const submission = job.readSubmission(result);
       if (submission !== undefined) return accepted(submission, result);
     } else if (result.kind === 'answer' && (await supply(result))) {
+      if (unknown === undefined) signal.throwIfAborted();
       // What was asked for is there now, and the time that it took is not the submission's.
       startedAt = clock.now();
       continue;
@@ -202,7 +203,7 @@ async function createAttempt(
   function accepted({ id, isNew }: Submission, { dateMs }: Answer): Submitted {
     const sentAt = dateMs === undefined ? {} : { sentAt: dateMs - (clock.now() - startedAt) };
     // A repeated submission that finds a run may have found its own.
-    if (isNew === undefined || unknown !== undefined) return { id, attempt, origin: 'created', ...sentAt };
+    if (isNew === undefined || (!isNew && unknown !== undefined)) return { id, attempt, origin: 'created', ...sentAt };
     return { id, attempt, origin: isNew ? 'created' : 'found', isNew, ...sentAt };
   }
 

@@ -8,7 +8,7 @@ import { plainLine } from './remote-text.ts';
 export interface Placeholders {
   readonly context: CiContext;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Variables that hold the CI's own credentials: they may not be copied into a job. */
+  /** Variables that hold credentials of the CI or of the step: they may not be copied into a job. */
   readonly protectedVariables: ReadonlySet<string>;
 }
 

@@ -51,7 +51,8 @@ export function vercelRevocationCall(trust: VercelTrust, token: string): HttpCal
 
 interface LiveToken {
   readonly token: Secret;
-  readonly expiresAt: number;
+  /** In ms; infinite where the service did not say. */
+  readonly endsAt: number;
 }
 
 /** Credentials of a team's OIDC federation policy: short-lived, and revoked when the step ends. */
@@ -76,9 +77,11 @@ export function vercelCredential(trust: VercelTrust, environment: ExchangeEnviro
       const token = new Secret(accessToken);
       await conceal([token]);
       // How long such a token lives is not documented; without a word on it, it is taken to end with the CI's own.
-      const seconds = numberAt(body, 'expires_in') ?? (subject.expiresAt - startedAt) / 1000;
+      const told = numberAt(body, 'expires_in');
+      const seconds = told ?? (subject.expiresAt - startedAt) / 1000;
       const expiresAt = startedAt + seconds * 1000;
-      live = [...live.filter((each) => each.expiresAt > startedAt), { token, expiresAt }];
+      const endsAt = told === undefined ? Number.POSITIVE_INFINITY : expiresAt;
+      live = [...live.filter((each) => each.endsAt > startedAt), { token, endsAt }];
       if (!shown)
         log.info(`exchanged at api.vercel.com for team ${trust.team}, valid for ${Math.floor(seconds / 60)} min`);
       shown = true;
@@ -90,7 +93,7 @@ export function vercelCredential(trust: VercelTrust, environment: ExchangeEnviro
 
   /** What can be ended must not outlive the step; that it could not be is no reason to fail it. */
   const release = async (signal: AbortSignal): Promise<void> => {
-    const ending = live.filter(({ expiresAt }) => expiresAt > clock.now());
+    const ending = live.filter(({ endsAt }) => endsAt > clock.now());
     live = [];
     for (const { token } of ending) {
       const result = await http.once(vercelRevocationCall(trust, token.reveal()), signal).catch(() => undefined);

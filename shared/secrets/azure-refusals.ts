@@ -50,7 +50,7 @@ const REFUSALS: readonly Refusal[] = [
     remedy: () => ['Start the step again for a new token, and check the clock of the machine that it runs on.'],
   },
   {
-    matches: /AADSTS(?:5001[36]|500137|700027|5000[0-9]{2}|50027)\b/,
+    matches: /AADSTS(?:5001[36]|500137|700027|50027)\b/,
     code: 'exchange-signature',
     happened: () => 'Microsoft Entra cannot verify the token',
     expected: (_trust, subject) => [`keys of ${subject.issuer}, reachable from Microsoft Entra`],

@@ -1,7 +1,7 @@
 import { SubmitError } from '../errors.ts';
 import type { HttpCall } from '../http.ts';
 import type { ExchangeEnvironment } from '../identity/exchange.ts';
-import { isObject, type Json, parseJson, textAt } from '../json.ts';
+import { isObject, type Json, type JsonObject, parseJson, textAt } from '../json.ts';
 import { plainLine } from '../remote-text.ts';
 import { Secret } from '../secret.ts';
 import type { BrokerSecret, Reading } from './broker.ts';
@@ -61,10 +61,23 @@ export function secretText({ title, key }: Pick<BrokerSecret, 'title' | 'key'>, 
   const whole = key === undefined ? text : memberOf(title, key, text);
   // Shells and editors end what they write with a line feed, and no key ends with one.
   const line = whole.replace(/(?:\r?\n)+$/, '');
+  const json = key === undefined ? parsed(line) : undefined;
+  // The other members are not for the service that gets this one, and no key is JSON itself.
+  if (isObject(json))
+    throw unusable(title, 'it holds several secrets in JSON', [`#KEY at the end of the reference, ${oneOf(json)}`]);
   if (line !== '' && !/[\x00-\x1f\x7f\ufffd]/.test(line)) return line;
   throw unusable(title, line === '' ? 'it is empty' : 'it is not one line of text', [
     'one line of text, as the service gave it',
   ]);
+}
+
+/**
+ * The same secret, as a header can have it: fetched from a page or an editor, it may hold characters that no header can.
+ * @throws SubmitError `secret-unavailable`, which holds nothing of it.
+ */
+export function headerText(title: string, value: Secret): Secret {
+  if (/^[\t\x20-\x7e\x80-\xff]*$/.test(value.reveal())) return value;
+  throw unusable(title, 'it has a character that no header can have', ['what the service gave, copied as it is']);
 }
 
 function memberOf(title: string, key: string, text: string): string {
@@ -72,10 +85,14 @@ function memberOf(title: string, key: string, text: string): string {
   if (!isObject(json)) throw unusable(title, 'it is not a JSON object', [`a JSON object with the member ${key}`]);
   const member = textAt(json, key);
   if (member !== undefined) return member;
+  throw unusable(title, `it has no text at ${key}`, [oneOf(json)]);
+}
+
+function oneOf(json: JsonObject): string {
   const names = Object.keys(json)
     .slice(0, 20)
     .map((name) => plainLine(name, 60));
-  throw unusable(title, `it has no text at ${key}`, [`one of its members: ${names.join(', ') || 'it has none'}`]);
+  return `one of its members: ${names.join(', ') || 'it has none'}`;
 }
 
 function parsed(text: string): Json | undefined {

@@ -1,6 +1,6 @@
 import { answerJson, unreadable } from '../http.ts';
 import type { ExchangeEnvironment } from '../identity/exchange.ts';
-import { listAt, objectAt, textAt } from '../json.ts';
+import { listAt, numberAt, objectAt, textAt } from '../json.ts';
 import { plainLine } from '../remote-text.ts';
 import { Secret } from '../secret.ts';
 import { type BrokerSecret, defineBroker } from './broker.ts';
@@ -50,17 +50,24 @@ function vaultSecret(trust: VaultTrust, present: PresentedToken, reference: Vaul
     calls: [loginCall(trust, '[redacted]'), { ...read, secretHeaders }, { ...revokeCall(trust), secretHeaders }],
     // A login for each secret: roles may allow a token no second use, and a revoked token is worth nothing to anyone.
     open: async (environment, signal) => {
-      const { token, policies } = await login(trust, present, environment, signal);
+      const given = await login(trust, present, environment, signal);
       try {
-        const answer = await environment.http.persist({ ...read, secretHeaders: tokenHeader(token) }, signal);
+        const answer = await environment.http.persist({ ...read, secretHeaders: tokenHeader(given.token) }, signal);
         const reading = readVaultSecret(trust, answer);
-        if (reading === undefined) throw explainVaultRead(trust, reference, policies, answer);
+        if (reading === undefined) throw explainVaultRead(trust, reference, given.policies, answer);
         return reading;
       } finally {
-        await revoke(trust, token, environment);
+        await revoke(trust, given, environment);
       }
     },
   };
+}
+
+interface VaultLogin {
+  readonly token: Secret;
+  readonly policies: readonly string[];
+  /** Its role allows the token a single request, which is the reading. */
+  readonly endsWithReading: boolean;
 }
 
 async function login(
@@ -68,7 +75,7 @@ async function login(
   present: PresentedToken,
   environment: ExchangeEnvironment,
   signal: AbortSignal,
-): Promise<{ token: Secret; policies: readonly string[] }> {
+): Promise<VaultLogin> {
   const { conceal, http, log, subjectTokens } = environment;
   const subject = await present(environment, signal);
   const call = loginCall(trust, subject.token.reveal());
@@ -82,16 +89,20 @@ async function login(
   await conceal([token]);
   const policies = listAt(auth, 'policies').map((policy) => plainLine(String(policy), 60));
   log.info(`logged in at ${trust.origin} with role ${trust.role}, policies ${policies.join(', ') || '(none)'}`);
-  return { token, policies };
+  return { token, policies, endsWithReading: numberAt(auth, 'num_uses') === 1 };
 }
 
 /** Ends the token, also when the step is being cancelled. That it fails changes nothing about the secret. */
-async function revoke(trust: VaultTrust, token: Secret, { http, log }: ExchangeEnvironment): Promise<void> {
+async function revoke(
+  trust: VaultTrust,
+  { token, endsWithReading }: VaultLogin,
+  { http, log }: ExchangeEnvironment,
+): Promise<void> {
   const call = { ...revokeCall(trust), secretHeaders: tokenHeader(token) };
   const attempt = await http.once(call, AbortSignal.timeout(REVOKE_MS)).catch(() => undefined);
   const status = attempt?.kind === 'answer' ? attempt.status : undefined;
-  // 403 is said of a token that is no more: its role allowed it a number of uses, and they are used up.
-  if (status === 200 || status === 204 || status === 403) return;
+  // 403 is said of a token that is no more, and of one that may not end itself, for want of the default policy.
+  if (status === 200 || status === 204 || (status === 403 && endsWithReading)) return;
   const why = status === undefined ? 'no answer came' : `it answered ${status}`;
   log.warning(`The token of ${trust.origin} could not be revoked (${why}); it ends by itself after its time to live.`);
 }

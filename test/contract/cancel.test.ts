@@ -185,3 +185,19 @@ test.each(SAMPLES_AND_CIS)('when %s cannot be cancelled, the user on %s is told 
     expect(result.log).toMatch(new RegExp(`could not be cancelled in time; cancel it by hand: \\S.*[ /]${shortId}\\b`));
   }),
 );
+
+test.each(SAMPLES_AND_CIS.filter(([, , { targets }]) => targets.completion !== undefined))(
+  'a signal while %s is completed on %s cancels nothing that has ended, and says so',
+  (id, ci, sample) =>
+    stages.use(async (stage, build) => {
+      const { completion } = sample.targets;
+      if (completion === undefined) throw new Error('nothing is completed');
+      sample.script(stage.world, { end: 'success' });
+      breakRequests(stage.world, completion, { kind: 'late', times: 1, lateMs: 200 });
+      const signal = signalDuring(stage, completion, 'SIGTERM');
+      const result = await runStep(stage, { kind: id, ci, build, signal });
+      expect(result.exitCode, result.log).toBe(EXIT.terminated);
+      expect(sentTo(result.requests, sample.targets.cancel)).toEqual([]);
+      expect(result.log).toMatch(/had ended \(READY\), and what was to be done at its end may not be/);
+    }),
+);

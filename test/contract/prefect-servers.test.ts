@@ -154,6 +154,16 @@ const WRONG: readonly (readonly [string, Readonly<Record<string, Json>>, readonl
     ['auth-string: gives authorization a second value'],
   ],
   ['a header of our own', { ...OWN, headers: { 'User-Agent': 'x' } }, ['User-Agent is set by keyless-submit']],
+  [
+    'a header of no possible name',
+    { ...OWN, 'secret-from': { ...OWN['secret-from'], 'headers.X Team': secret('prefect-ci') } },
+    ['secret-from: headers.X Team is not the name of a header'],
+  ],
+  [
+    "a header in the ID token's place",
+    { ...IAP, headers: { Authorization: 'Basic YTpi', 'Proxy-Authorization': 'Basic YTpi' } },
+    ['headers: Proxy-Authorization is where the ID token goes'],
+  ],
   ['an ID token of nobody', { ...IAP, 'service-account': null }, ['service-account: is needed for id-token-audience']],
   ['no deployment', { deployment: null }, ['deployment: is required']],
   ['half a deployment', { deployment: 'prod' }, ['deployment: expected FLOW/DEPLOYMENT']],
@@ -187,4 +197,23 @@ test('what secret-from names for a header is sent in it', () =>
       expect(headers.get('x-team')).toBe('vision');
       expect(headers.get('x-access')).toBe(PREFECT.keys.service);
     }
+  }));
+
+test('a key with a character that no header can have is told at once', () =>
+  stages.use(async (stage, build) => {
+    const settings = { ...NO_BROKER, 'api-key': 'pnu_0123456789\u200babcdef' };
+    const { exitCode, log, requests } = await runFlow(stage, build, settings);
+    expect(exitCode, log).toBe(EXIT.identity);
+    expect(log).toContain('secret-unavailable: a stored key (api-key) was read and cannot be used');
+    expect(requests.filter(({ host }) => host === 'api.prefect.cloud')).toEqual([]);
+  }));
+
+test('dry-run shows the headers that every request has', () =>
+  stages.use(async (stage, build) => {
+    const settings = { ...OWN, ...NO_BROKER, headers: { 'CF-Access-Client-Id': 'a1b2c3d4' }, 'dry-run': true };
+    const { exitCode, log, lines } = await runFlow(stage, build, settings);
+    expect(exitCode, log).toBe(EXIT.done);
+    const submission = lines.slice(lines.findIndex((line) => line.includes('/create_flow_run')));
+    expect(submission).toContain('  │ cf-access-client-id: [redacted]');
+    expect(submission).not.toContain('  │ authorization: [redacted]');
   }));

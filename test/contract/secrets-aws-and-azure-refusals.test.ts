@@ -136,6 +136,22 @@ testRefusals([
     says: ['The tenant 00000000-0000-4000-8000-000000000000'],
   },
   {
+    why: 'Azure: a tenant without Key Vault',
+    cis: BUILDKITE_ONLY,
+    settings: azure('acme-ci/prefect-ci'),
+    world: {
+      hosts: {
+        'login.microsoftonline.com': async () =>
+          Response.json(
+            { error: 'invalid_resource', error_description: 'AADSTS500011: The resource principal was not found.' },
+            { status: 400 },
+          ),
+      },
+    },
+    code: 'exchange-rejected',
+    says: ['Microsoft Entra refused to exchange the token', 'AADSTS500011'],
+  },
+  {
     why: 'Azure: no permission',
     cis: BUILDKITE_ONLY,
     settings: azure('acme-ci/prefect-ci', { 'azure-client-id': AZURE.outsiderId }),

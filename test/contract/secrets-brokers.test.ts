@@ -116,6 +116,27 @@ test('a token that Vault does not revoke is told, and changes nothing', async ()
   expect(log).toContain('could not be revoked (it answered 500)');
 });
 
+test('a token that its role does not let end itself is told', async () => {
+  const { vaultTenant } = await import('../simulators/brokers-tenant.ts');
+  const tenant = vaultTenant();
+  const root = tenant.namespaces[''];
+  const mount = root?.auth[VAULT.mounts.bitbucket];
+  const role = mount?.roles[VAULT.role];
+  if (root === undefined || mount === undefined || role === undefined) throw new Error('no such role');
+  const roles = { [VAULT.role]: { ...role, tokenNoDefaultPolicy: true } };
+  const changed = { ...root, auth: { [VAULT.mounts.bitbucket]: { ...mount, roles } } };
+  const vault = { ...tenant, namespaces: { ...tenant.namespaces, '': changed } };
+  await using stage = await createStage({ brokers: { vault } });
+  const { values, log } = await readSecrets(stage, {
+    ci: 'bitbucket',
+    audience: VAULT.audience,
+    settings: { ...LOGIN.vault('bitbucket'), 'secret-from': { 'api-key': 'vault:secret/ci/prefect#api-key' } },
+  });
+  expect(values).toEqual({ 'api-key': HELD_SECRETS.prefectKey });
+  expect(stage.world.brokers.vault.liveTokens()).toHaveLength(1);
+  expect(log).toContain('could not be revoked (it answered 403)');
+});
+
 const AWS_ANSWERS = ['json', 'xml'] as const;
 
 test.each(CIS.flatMap((ci) => AWS_ANSWERS.map((answers) => [ci, answers] as const)))(
@@ -200,6 +221,21 @@ test.each([
   expect(faults).toEqual([expect.stringContaining(reason)]);
   expect(requests).toEqual([]);
 });
+
+test.each(['build_id', 'job_id', 'agent_id'])(
+  'Azure Key Vault is refused where the subject is the %s',
+  async (claim) => {
+    await using stage = await createStage();
+    const settings = {
+      ...AZURE_LOGIN,
+      'oidc-subject-claim': claim,
+      'secret-from': { 'api-key': `azure:${AZURE.vault}/prefect-ci` },
+    };
+    const { faults, requests } = await readSecrets(stage, { ci: 'buildkite', settings });
+    expect(faults).toEqual([expect.stringContaining(`${claim} is another one in each run`)]);
+    expect(requests).toEqual([]);
+  },
+);
 
 const LINKS = [
   ['Vault, login', 'vault', /\/login$/],

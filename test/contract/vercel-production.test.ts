@@ -123,3 +123,16 @@ test.each([
   expect([EXIT.settings, EXIT.service]).toContain(exitCode);
   expect(log).toMatch(words);
 });
+
+test('what production serves is not taken for done while it is on its way to another deployment', async () => {
+  await using stage = await createStage();
+  const { vercel } = stage.world;
+  // Both samples put their deployments there first.
+  for (const type of ['promote', 'rollback'] as const) await change(stage, type, { 'dry-run': true });
+  const served = vercel.productionOf(VERCEL.projectId) ?? '';
+  vercel.nextPromotion({ pendingMs: 0, runningMs: 600_000 });
+  expect((await change(stage, 'promote', { wait: false })).exitCode).toBe(EXIT.done);
+  const back = await change(stage, 'rollback', { deployment: served });
+  expect(back.exitCode, back.log).toBe(EXIT.service);
+  expect(back.log).toContain('start the step again when that is over');
+});

@@ -94,3 +94,16 @@ test('settings of the smoke test need its path', async () => {
   expect(exitCode).toBe(EXIT.settings);
   for (const name of ['smoke-audience', 'smoke-status']) expect(log).toContain(`${name}: needs smoke-path`);
 });
+
+test('on bitbucket, an audience that the step has no token for is told before anything is deployed', async () => {
+  await using stage = await createStage();
+  const audience = 'https://vercel.com/another';
+  const { exitCode, log, requests } = await deploy(
+    stage,
+    { 'smoke-audience': audience, 'oidc-subject-claim': null },
+    { ci: 'bitbucket' },
+  );
+  expect(exitCode, log).toBe(EXIT.identity);
+  expect(log).toContain(`          - ${audience}`);
+  expect(requests.filter(({ path }) => path.startsWith('/v13/deployments'))).toEqual([]);
+});

@@ -93,7 +93,7 @@ test('many files are uploaded at the same time, but not all of them', async () =
   const { mostParallel, uploads } = stage.world.vercel.uploads();
   expect(uploads).toHaveLength(65);
   expect(mostParallel).toBeGreaterThan(4);
-  expect(mostParallel).toBeLessThanOrEqual(16);
+  expect(mostParallel).toBeLessThanOrEqual(50);
 });
 
 test('a file that is missing after it was uploaded is named', async () => {
@@ -178,4 +178,15 @@ test('a directory that is no build is told so', async () => {
     'directory: build does not exist in the checkout; a build made by `vercel build` is expected',
   );
   expect([wrong.exitCode, none.exitCode]).toEqual([EXIT.settings, EXIT.settings]);
+});
+
+test('bulk redirects take no file of version control', async () => {
+  await using stage = await createStage();
+  const checkout = await checkoutOf({
+    '.git/config': 'url = https://x-token-auth:of-the-checkout@git.example',
+    'vercel.json': '{"bulkRedirectsPath":".git"}',
+  });
+  const { exitCode, log } = await runStep(stage, { kind: KIND, ci: 'buildkite', checkout });
+  expect(exitCode, log).toBe(EXIT.done);
+  expect(JSON.stringify(stage.world.vercel.deployments()[0]?.json)).not.toContain('.git/config');
 });

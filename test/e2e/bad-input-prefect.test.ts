@@ -3,6 +3,7 @@ import { PREFECT } from '../simulators/prefect-tenant.ts';
 import { HOSTILE_HOST, hostileLine, hostileText } from './hostile.ts';
 import { DEPLOYMENT_UPDATE, FLOW_RUN } from './kinds-prefect.ts';
 import { type BadInput, expectRefusal, withEachCi } from './refusals.ts';
+import type { Ci } from './step.ts';
 
 const HOSTILE = hostileText('x');
 const PAGE = `https://app.prefect.cloud/account/${PREFECT.accountId}/workspace/${PREFECT.workspaceId}/dashboard`;
@@ -11,6 +12,9 @@ const spec = (text: string | { zeros: number }): Partial<BadInput> => ({
   settings: { spec: 'training/flow-run.yaml' },
   checkout: { 'training/flow-run.yaml': text },
 });
+
+/** One packaging for each: both read a value in the same place. */
+const inTurn = (at: number): Ci => (at % 2 === 0 ? 'bitbucket' : 'buildkite');
 
 /** Addresses that are not an API's, with what is told of each. */
 const ADDRESSES: readonly (readonly [string, string])[] = [
@@ -59,8 +63,9 @@ const FLOW_RUNS: readonly BadInput[] = [
     settings: { tags: { a: 'b' } },
     says: () => ['tags: expected a list of texts'],
   },
-  ...['prod', '/prod', 'train/', 'a/b/c', ' / ', '6ba7b810-9dad-41d1', '../prod/..'].map((deployment) => ({
+  ...['prod', '/prod', 'train/', 'a/b/c', ' / ', '6ba7b810-9dad-41d1', '../prod/..'].map((deployment, at) => ({
     name: `a deployment that is none: ${JSON.stringify(deployment)}`,
+    ci: inTurn(at),
     settings: { deployment },
     says: (spell: (name: string) => string) => [`${spell('deployment')}: expected FLOW/DEPLOYMENT`],
   })),
@@ -74,8 +79,9 @@ const FLOW_RUNS: readonly BadInput[] = [
     settings: { 'api-url': undefined },
     says: (spell) => [`${spell('api-url')}: is required`],
   },
-  ...['yesterday', '2026-13-41T00:00:00Z', '-2h', '9999999999d', 'now; touch pwned'].map((time) => ({
+  ...['yesterday', '2026-13-41T00:00:00Z', '-2h', '9999999999d', 'now; touch pwned'].map((time, at) => ({
     name: `a time that is none: ${time}`,
+    ci: inTurn(at),
     settings: { 'scheduled-time': time },
     says: (spell: (name: string) => string) => [`${spell('scheduled-time')}: expected a time`],
   })),
@@ -214,8 +220,7 @@ const of = (kind: BadInput['kind'], inputs: readonly BadInput[]) =>
 describe.concurrent('a flow run is refused before anything is sent:', () => {
   const addresses = ADDRESSES.map(([address, words], at) => ({
     name: `an address that is none: ${JSON.stringify(address)}`,
-    // Both packagings read it in the same place.
-    ci: at % 2 === 0 ? ('bitbucket' as const) : ('buildkite' as const),
+    ci: inTurn(at),
     settings: { 'api-url': address },
     says: (spell: (name: string) => string) => [`${spell('api-url')}: `, words],
   }));

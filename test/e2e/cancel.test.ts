@@ -152,6 +152,18 @@ describe.concurrent('the pre-exit hook', () => {
     expect(cancellations(world, kind)).toBe(1);
   });
 
+  it('ends the token that it cancels with', async () => {
+    await using world = await createWorld();
+    DEPLOY.hang(world);
+    using step = await onBuildkite(DEPLOY, world);
+    await signalWhileWaiting(step.command(), 'SIGKILL');
+    const left = world.vercel.liveTokens();
+    const second = await step.preExit();
+    expect(second.exitCode, second.output).toBe(0);
+    expect(world.vercel.issuedTokens().length).toBeGreaterThan(left.length);
+    expect(world.vercel.liveTokens()).toEqual(left);
+  });
+
   it('leaves a job that the step would have left too', async () => {
     await using world = await createWorld();
     RUN_NOW.hang(world);

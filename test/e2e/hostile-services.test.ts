@@ -82,11 +82,11 @@ describe.concurrent.each(CIS)('on %s', (ci) => {
       buildingMs: 1_500,
       between: [{ state: HOSTILE, ms: 1_500 }],
       logs: [...Array.from({ length: 50 }, () => HOSTILE), long('the output', 2 * MEGABYTE)],
-      end: { kind: 'error', step: HOSTILE, code: HOSTILE, message: long('the error', MEGABYTE) },
+      end: { kind: 'error', step: long('the step', MEGABYTE), code: HOSTILE, message: hostileText('the error') },
     });
     const ended = await end(ci, DEPLOY, world);
     expect(ended.exitCode, ended.output).toBe(1);
-    expect(readable(ended.output)).toContain('the output end');
+    for (const word of ['the output end', 'the error end']) expect(readable(ended.output)).toContain(word);
   });
 
   it.each([

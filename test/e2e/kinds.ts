@@ -31,6 +31,7 @@ export interface KindInUse {
     readonly exchange: string;
     /** Keys that a broker kept for it. */
     readonly held?: readonly string[];
+    /** States on the way that are always seen. */
     readonly states: readonly string[];
     readonly succeeds: Outcome;
     readonly fails?: Outcome;

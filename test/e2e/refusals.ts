@@ -53,6 +53,7 @@ export async function expectRefusal(ci: Ci, { kind = VERTEX, says, ...input }: B
   expect(foreignControls(output)).toEqual([]);
   expect(groupLines(output)).toEqual(ci === 'buildkite' ? ['+++ :x: Error'] : []);
   expect(Object.keys(files).filter((path) => path.endsWith('pwned'))).toEqual([]);
-  expect(agentCalls).toEqual([]);
+  // Secrets among the settings are hidden first of all.
+  expect(agentCalls.filter(({ argv }) => argv[0] !== 'redactor')).toEqual([]);
   expect(arrivals).toEqual([]);
 }

@@ -23,6 +23,11 @@ export const WITH_DEBUG: readonly SecretStep[] = [
   { ci: 'buildkite', debug: true },
 ];
 
+/** Each way with one packaging: what is said of a refusal, and of a setting, is decided in the core. */
+export function inTurn(paths: readonly SecretPath[]): readonly SecretPath[] {
+  return paths.map((path, at) => ({ ci: at % 2 === 0 ? 'bitbucket' : 'buildkite', ...path }));
+}
+
 type Given = Pick<StepOptions, 'simulators' | 'token'> & { readonly beforeAgent?: string };
 
 async function givenTo(ci: Ci, { subject }: SecretPath, world: World): Promise<Given> {

@@ -101,7 +101,8 @@ describe.concurrent('a step on Bitbucket', () => {
     expect(world.reports.refusals()).toEqual([]);
     const results = report?.puts.map(({ result }) => result) ?? [];
     expect(results.slice(0, -1).every((result) => result === 'PENDING')).toBe(true);
-    expect(results.length).toBeGreaterThan(1);
+    // What is over soon may be told once.
+    if (kind.story.states.length > 0) expect(results.length).toBeGreaterThan(1);
     expect(report?.current).toMatchObject({
       result: outcome === 'succeeds' ? 'PASSED' : 'FAILED',
       ...(url === undefined ? {} : { link: url }),
@@ -133,12 +134,13 @@ describe.concurrent('a step on Buildkite', () => {
 
     const [annotation, ...others] = world.agentApi.annotations();
     expect(others).toEqual([]);
-    // What is over at once is told once.
-    expect(annotation?.bodies.length).toBeGreaterThan(kind.cancels === undefined ? 0 : 1);
     expect(annotation).toMatchObject({ scope: 'build', style: outcome === 'succeeds' ? 'success' : 'error' });
     expect(annotation?.body).toContain(outcome === 'succeeds' ? 'The job succeeded' : 'The job failed');
     const annotated = ended.agentCalls.filter(({ argv }) => argv[0] === 'annotate');
-    expect(annotated[0]?.argv).toEqual(expect.arrayContaining(['--style', 'info']));
+    if (kind.story.states.length > 0) {
+      expect(annotation?.bodies.length).toBeGreaterThan(1);
+      expect(annotated[0]?.argv).toEqual(expect.arrayContaining(['--style', 'info']));
+    }
 
     const redactions = ended.agentCalls.filter(({ argv }) => argv.slice(0, 2).join(' ') === 'redactor add');
     const concealed = redactions.flatMap(({ stdin }) => Object.values(JSON.parse(stdin ?? '') as object));

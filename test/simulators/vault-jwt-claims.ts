@@ -14,6 +14,8 @@ export interface VaultJwtRole {
   readonly tokenTtlSeconds: number;
   /** 0 or absent: as many as one likes. */
   readonly tokenNumUses?: number;
+  /** Without the policy by which a token may look at itself and end itself. */
+  readonly tokenNoDefaultPolicy?: boolean;
 }
 
 const GLOB = { '*': '.*' };

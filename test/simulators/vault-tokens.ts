@@ -42,7 +42,7 @@ export function vaultTokens(now: () => number): VaultTokens {
         accessor: randomBytes(18).toString('base64url'),
         namespace,
         role: roleName,
-        policies: ['default', ...role.policies].sort(),
+        policies: [...(role.tokenNoDefaultPolicy === true ? [] : ['default']), ...role.policies].sort(),
         expiresAt: now() + role.tokenTtlSeconds * 1000,
         usesLeft: role.tokenNumUses === 0 ? undefined : role.tokenNumUses,
       };

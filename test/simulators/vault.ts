@@ -37,7 +37,7 @@ export interface VaultSimulator {
   issuedTokens(): readonly string[];
 }
 
-/** What every token may do with itself. */
+/** What a token may do with itself, unless its role leaves the policy out. */
 const DEFAULT_POLICY: VaultPolicy = { 'auth/token/revoke-self': ['update'] };
 const CLOCK_SKEW_SECONDS = 60;
 
@@ -63,8 +63,9 @@ export function vaultSimulator(options: VaultOptions): VaultSimulator {
     if (token === undefined) return sent === undefined ? vaultError(403, 'permission denied') : invalidToken();
 
     const inside = pathFrom(token.namespace, place.name, place.path);
-    const policies = token.policies.map((name) => own(options.namespaces[token.namespace]?.policies ?? {}, name) ?? {});
-    const allowed = inside !== undefined && policiesAllow([DEFAULT_POLICY, ...policies], inside, capability);
+    const given = { default: DEFAULT_POLICY, ...options.namespaces[token.namespace]?.policies };
+    const policies = token.policies.map((name) => own(given, name) ?? {});
+    const allowed = inside !== undefined && policiesAllow(policies, inside, capability);
     if (!allowed) return permissionDenied();
     if (place.path === 'auth/token/revoke-self') {
       tokens.revoke(token.token);

@@ -1,14 +1,16 @@
 import { expect, test } from 'vitest';
 import { bitbucketHost } from '../../pipe/bitbucket-host.ts';
 import { checkoutFiles } from '../../shared/edge/node.ts';
+import type { Host } from '../../shared/host.ts';
 import { withRedaction } from '../../shared/redaction.ts';
+import { plainLine } from '../../shared/remote-text.ts';
 import { Secret } from '../../shared/secret.ts';
 
-function redactedLog() {
+function redactedLog(report?: Host['report']) {
   const printed: string[] = [];
   const files = checkoutFiles('/nonexistent');
   const host = bitbucketHost({ env: {}, settings: new Map(), files, write: (text) => printed.push(text) });
-  return { host: withRedaction(host), printed: () => printed.join('') };
+  return { host: withRedaction(report === undefined ? host : { ...host, report }), printed: () => printed.join('') };
 }
 
 test.each([
@@ -39,6 +41,56 @@ test('a secret of many short parts is taken out as a whole', async () => {
   await host.conceal([new Secret('ab.cd:ef.gh-ij.kl.mn')]);
   host.log.info('it is ab.cd:ef.gh-ij.kl.mn here');
   expect(printed()).toContain('it is [redacted] here');
+});
+
+test.each([
+  ['a space', 'Correct horse battery staple'],
+  ['two spaces, where lines are made one', 'Correct horse  battery staple'],
+  ['a comma', 'abcdefghijklmnopq,rest-of-the-secret'],
+  ['a quote', 'abcdefghijklmnopq"rest-of-the-secret'],
+  ['a short part before a long one', 'MySecretPass12.abcdefghijklmnopqrst'],
+])('a secret with %s is taken out to its end, also when it is cut', async (_what, value) => {
+  const { host, printed } = redactedLog();
+  await host.conceal([new Secret(value)]);
+  host.log.info(`whole: ${value} | ${plainLine(value)} |`);
+  host.log.info(`cut: ${value.slice(0, -4)}…`);
+  for (let at = 0; at + 6 <= value.length; at += 1) expect(printed()).not.toContain(value.slice(at, at + 6));
+});
+
+test('a secret is taken out as services quote it: in JSON, in an address, in a page', async () => {
+  const { host, printed } = redactedLog();
+  await host.conceal([new Secret('a"b<c>&/d e')]);
+  const forms = [
+    'a\\"b<c>&/d e',
+    'a\\"b<c>&\\/d e',
+    'a%22b%3Cc%3E%26%2Fd%20e',
+    'a%22b%3Cc%3E%26%2Fd+e',
+    'a&quot;b&lt;c&gt;&amp;/d e',
+  ];
+  host.log.info(forms.join(' | '));
+  expect(printed().trim()).toBe(forms.map(() => '[redacted]').join(' | '));
+});
+
+test('a secret that begins another one leaves nothing of the longer', async () => {
+  const { host, printed } = redactedLog();
+  await host.conceal([new Secret('hunter2'), new Secret('hunter2-more')]);
+  host.log.info('it is hunter2-more here');
+  expect(printed()).toContain('it is [redacted] here');
+});
+
+test("a report's title, labels and addresses are looked at as well", async () => {
+  const reports: unknown[] = [];
+  const { host } = redactedLog(async (report) => void reports.push(report));
+  await host.conceal([new Secret('hunter2')]);
+  const url = 'https://example.com/?key=hunter2';
+  await host.report({
+    title: 'hunter2',
+    state: 'failed',
+    summary: '',
+    url,
+    facts: [{ label: 'hunter2', value: '', url }],
+  });
+  expect(JSON.stringify(reports)).not.toContain('hunter2');
 });
 
 test('what could be any word is left alone', async () => {

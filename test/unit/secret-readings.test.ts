@@ -61,6 +61,7 @@ test.each([
   ['one\ntwo', undefined, 'not one line'],
   ['k\u0000y', undefined, 'not one line'],
   ['k\ufffdy', undefined, 'not one line'],
+  ['{"a":"key-value"}\n', undefined, 'several secrets in JSON'],
   ['key-value', 'a', 'not a JSON object'],
   ['["key-value"]', '0', 'not a JSON object'],
   ['{"b":"key-value"}', 'a', 'no text at a'],

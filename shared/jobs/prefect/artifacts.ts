@@ -110,17 +110,25 @@ function structured(data: Json): Json {
   }
 }
 
-/** The artifacts for programs: key, type, description, and data as far as there is room. */
+/** The artifacts for programs: key and type, description and data as far as there is room. */
 export function artifactsOutput(artifacts: readonly Json[]): string {
   let room = TOTAL_LIMIT;
   const rows = artifacts.map((artifact): JsonObject => {
     const { key = null, data = null, description = null } = isObject(artifact) ? artifact : {};
     const type = typeOf(artifact);
     const value = type === 'table' ? structured(data) : data;
-    const size = stringifyJson(value).length;
-    const fits = type !== 'image' && value !== null && size <= Math.min(DATA_LIMIT, room);
-    if (fits) room -= size;
-    return { key, type, ...(description === null ? {} : { description }), ...(fits ? { data: value } : {}) };
+    const fit = (part: Json): boolean => {
+      const size = stringifyJson(part).length;
+      if (part === null || size > Math.min(DATA_LIMIT, room)) return false;
+      room -= size;
+      return true;
+    };
+    return {
+      key,
+      type,
+      ...(fit(description) ? { description } : {}),
+      ...(type !== 'image' && fit(value) ? { data: value } : {}),
+    };
   });
   return stringifyJson(rows);
 }

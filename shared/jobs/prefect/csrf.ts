@@ -24,8 +24,7 @@ export function csrfCredential(
   const client = randomUUID();
   const exchange = async (signal: AbortSignal): Promise<Credential> => {
     const call = csrfCall(base, client);
-    const ask = async () => http.persist({ ...call, secretHeaders: (await caller.get(signal)).headers }, signal);
-    const answer = await ask();
+    const answer = await http.persist({ ...call, secretHeaders: (await caller.get(signal)).headers }, signal);
     const body = answerJson(answer);
     // Switched off, or a server from before there was such a thing.
     if (body !== undefined && (answer.status === 422 || answer.status === 404))

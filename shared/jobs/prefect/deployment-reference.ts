@@ -14,7 +14,9 @@ export function isUuid(text: string): boolean {
 export function readDeploymentReference(text: string): DeploymentReference | undefined {
   if (isUuid(text)) return { id: text.toLowerCase() };
   const [flow = '', name = '', ...more] = text.split('/');
-  return flow.trim() === '' || name.trim() === '' || more.length > 0 ? undefined : { flow, name };
+  return more.length > 0 || [flow, name].some((part) => part.trim() === '' || /^\.\.?$/.test(part))
+    ? undefined
+    : { flow, name };
 }
 
 /** https://docs.prefect.io/v3/api-ref/rest-api/server/deployments/read-deployment-by-name */

@@ -60,7 +60,7 @@ export function deploymentUpdateJob(
       };
     },
     submissionCall: ({ deployment: _named, ...changes }) =>
-      call('PATCH', `/deployments/${reference.id ?? 'DEPLOYMENT-ID'}`, changes),
+      access.shown(call('PATCH', `/deployments/${reference.id ?? 'DEPLOYMENT-ID'}`, changes)),
     readSubmission: () => undefined,
     recognisesRepeats: true,
     find: undefined,

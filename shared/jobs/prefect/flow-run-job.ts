@@ -45,11 +45,12 @@ export function flowRunJob(access: PrefectAccess, wish: FlowRunWish): Job {
   ): Pick<Job, 'submissionCall'> => ({
     submissionCall: ({ deployment: _named, scheduled_after: _after, ...run }, { token }) => {
       const id = deploymentId ?? 'DEPLOYMENT-ID';
-      return call('POST', `/deployments/${id}/create_flow_run`, {
+      const content = {
         ...run,
         ...(startTime === undefined ? {} : { state: scheduledState(run, startTime) }),
         idempotency_key: idempotencyKey(id, token),
-      });
+      };
+      return access.shown(call('POST', `/deployments/${id}/create_flow_run`, content));
     },
   });
 

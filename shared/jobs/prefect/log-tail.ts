@@ -39,6 +39,7 @@ export function logTail(call: PrefectCall, id: string): LogTail {
   let offset = 0;
   let pageWasFull = false;
   const seen = new Map<string, number>();
+  let newest = Number.NEGATIVE_INFINITY;
 
   const page = async (
     body: JsonObject,
@@ -64,15 +65,16 @@ export function logTail(call: PrefectCall, id: string): LogTail {
     const added = fresh(rows);
     pageWasFull = rows.length >= PAGE;
     const last = textAt(rows.at(-1), 'timestamp');
+    for (const time of seen.values()) if (time > newest) newest = time;
+    // Nothing from before is asked for again.
+    forgetBefore(seen, newest - OVERLAP_MS);
     if (pageWasFull && last !== undefined) {
       // Times are inclusive, and a whole page may have the same one: then only an offset leads on.
       offset = last === after ? offset + PAGE : 0;
       after = last;
     } else {
-      const newest = Math.max(...[...seen.values()].filter((time) => !Number.isNaN(time)));
       after = Number.isFinite(newest) ? new Date(newest - OVERLAP_MS).toISOString() : undefined;
       offset = 0;
-      forgetBefore(seen, newest - OVERLAP_MS);
     }
     return added;
   };

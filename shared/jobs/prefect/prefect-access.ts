@@ -3,15 +3,16 @@ import { type CredentialSource, cachedCredential, joinedCredential } from '../..
 import type { ExchangeEnvironment } from '../../identity/exchange.ts';
 import { type GoogleAccountTrust, googleIdTokenCredential, idTokenCall } from '../../identity/google-id-token.ts';
 import { loginCalls } from '../../identity/google-trust.ts';
+import { plainLine } from '../../remote-text.ts';
 import { Secret } from '../../secret.ts';
 import { bindSecrets, secretGoogleTrust } from '../../secrets/secret-settings.ts';
-import type { SecretSource } from '../../secrets/secret-source.ts';
+import { headerText, type SecretSource } from '../../secrets/secret-source.ts';
 import type { SettingValues } from '../../settings.ts';
 import type { Binding } from '../job-kind.ts';
 import { csrfCall, csrfCredential } from './csrf.ts';
 import { explainPrefect } from './prefect-errors.ts';
 import { type PrefectServer, readApiUrl } from './prefect-server.ts';
-import type { prefectSettings } from './prefect-settings.ts';
+import { HEADER_NAME, type prefectSettings } from './prefect-settings.ts';
 
 /** One server, and how it is reached. */
 export interface PrefectAccess {
@@ -39,6 +40,12 @@ export function bindPrefect(values: PrefectValues, binding: Binding): PrefectAcc
   if ('problem' in read) faults.add('api-url', read.problem);
   const secrets = boundSecrets(values, binding);
   const idToken = boundIdToken(values, binding);
+  const proxyHeader = secrets.has('authorization') ? 'proxy-authorization' : 'authorization';
+  if (idToken !== undefined && secrets.has(proxyHeader))
+    faults.add(
+      'headers',
+      'Proxy-Authorization is where the ID token goes when Authorization is taken; leave one of them out',
+    );
   if ('server' in read) checkTogether(read.server, values, secrets, binding);
   if (faults.messages.length > before || 'problem' in read) return undefined;
 
@@ -48,7 +55,6 @@ export function bindPrefect(values: PrefectValues, binding: Binding): PrefectAcc
     [...titles, ...(idToken === undefined ? [] : [`ID token of ${idToken.trust.serviceAccount}`])].join(' and ') ||
     'nobody: the server is asked without a credential';
   const sources = [...secrets.values()];
-  const proxyHeader = secrets.has('authorization') ? 'proxy-authorization' : 'authorization';
   const headers = [...secrets.keys(), ...(idToken === undefined ? [] : [proxyHeader])];
   const shown = (call: HttpCall): HttpCall => ({
     ...call,
@@ -111,6 +117,8 @@ function boundSecrets(
   put('auth-string', 'authorization', 'basic');
   for (const name of headers) {
     const header = name.slice(OF_HEADERS.length);
+    if (!HEADER_NAME.test(header))
+      faults.add('secret-from', `${plainLine(name, 60)} is not the name of a header, such as headers.X-Access`);
     if (RESERVED.test(header)) faults.add('headers', `${header} is set by keyless-submit; remove it`);
     put(name, header.toLowerCase(), 'plain');
   }
@@ -162,7 +170,7 @@ function secretCredential(
       const headers: Record<string, Secret> = {};
       for (const [header, source] of secrets) {
         const value = await source.read(environment, signal);
-        headers[header] = await headerValue(value, source.form, environment);
+        headers[header] = await headerValue(value, source, environment);
       }
       return { headers, expiresAt: Number.POSITIVE_INFINITY };
     },
@@ -173,9 +181,13 @@ function secretCredential(
 }
 
 /** https://datatracker.ietf.org/doc/html/rfc7617#section-2 */
-async function headerValue(value: Secret, form: HeaderForm, { conceal }: ExchangeEnvironment): Promise<Secret> {
-  if (form === 'plain') return value;
-  if (form === 'bearer') return bearer(value).authorization ?? value;
+async function headerValue(
+  value: Secret,
+  { form, title }: SecretSource & { form: HeaderForm },
+  { conceal }: ExchangeEnvironment,
+): Promise<Secret> {
+  if (form === 'plain') return headerText(title, value);
+  if (form === 'bearer') return bearer(headerText(title, value)).authorization ?? value;
   const encoded = new Secret(Buffer.from(value.reveal(), 'utf8').toString('base64'));
   // The password may be quoted without the name before it.
   await conceal([encoded, new Secret(value.reveal().slice(value.reveal().indexOf(':') + 1))]);

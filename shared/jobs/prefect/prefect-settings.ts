@@ -1,6 +1,9 @@
 import { secretSettings } from '../../secrets/secret-settings.ts';
 import { required, type Settings, secret, secretMap, text } from '../../settings.ts';
 
+/** https://www.rfc-editor.org/rfc/rfc9110#section-5.1 */
+export const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
+
 /** Settings of every kind that works with a Prefect server. */
 export const prefectSettings = {
   'api-url': required(
@@ -32,7 +35,7 @@ export const prefectSettings = {
       'More headers for every request, as for a proxy in front of your own server. Values are kept secret; they can be named in `secret-from`, too.',
     expected: 'texts by header, such as {"CF-Access-Client-Id": "..."}',
     example: { 'CF-Access-Client-Id': '...' },
-    names: /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/,
+    names: HEADER_NAME,
     values: /^[\t\u0020-\u00ff]+$/,
   }),
   'id-token-audience': text({

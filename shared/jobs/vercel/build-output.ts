@@ -174,6 +174,7 @@ async function readBeside(base: string, files: Files): Promise<readonly OutputFi
   const redirects = await bulkRedirects(base, files);
   const names = ['.vercel/routes.json', 'microfrontends.json', 'microfrontends.jsonc', ...redirects];
   const found = await inParallel(names, READ_AT_ONCE, async (name) => {
+    if (VERSION_CONTROL.test(name)) return [];
     const entry = await files.entry(`${base}${name}`);
     return 'problem' in entry ? [] : [outputFile(name, `${base}${name}`, entry)];
   });

@@ -13,6 +13,7 @@ import { hasChecks, readDeployment } from './deployment-status.ts';
 import { fileUploads } from './file-uploads.ts';
 import { hashFiles } from './hash-files.ts';
 import { amountOf, describeAmount } from './progress.ts';
+import { requireVisitorToken } from './smoke-test.ts';
 import { segment, VERCEL_ORIGIN, type VercelCall, vercelCalls } from './vercel-api.ts';
 import { explainVercel, isVercelCapacity } from './vercel-errors.ts';
 import { projectCall, readProject } from './vercel-project.ts';
@@ -95,11 +96,12 @@ export function deploymentJob(identity: VercelIdentity, plan: DeploymentPlan): J
 /** The same deployment with its project by id and every file by its contents. */
 async function prepareDeployment(
   job: Job,
-  { files, output, payload, project }: DeploymentPlan,
+  { completion, files, output, payload, project }: DeploymentPlan,
   call: VercelCall,
   environment: JobEnvironment,
 ): Promise<Job> {
   const { client, log, signal } = environment;
+  await requireVisitorToken(completion.smoke, environment);
   const { id, name } = await readProject(project, call, client, signal);
   const amount = amountOf(output);
   const elsewhere = output.filter((file) => !file.name.startsWith('.vercel/output/')).length;

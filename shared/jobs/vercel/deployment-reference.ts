@@ -1,7 +1,7 @@
 import { SubmitError } from '../../errors.ts';
 import type { Files } from '../../files.ts';
 import type { Outputs } from '../../host.ts';
-import { isObject, parseJson, textAt } from '../../json.ts';
+import { readOutputsFile } from '../../outputs-file.ts';
 import { plainLine } from '../../remote-text.ts';
 import type { Binding } from '../job-kind.ts';
 import { GUIDE } from './vercel-errors.ts';
@@ -18,8 +18,6 @@ export interface DeploymentReference {
 }
 
 export const REFERENCE = /^(?:dpl_[A-Za-z0-9]+|(?:https:\/\/)?[a-z0-9-]+(?:\.[a-z0-9-]+)+\/?|file:.+|step:\S+)$/;
-
-const OUTPUTS_LIMIT_BYTES = 1024 * 1024;
 
 /** What a reference means, as far as that can be told here; undefined when a fault was added. */
 export function bindReference(
@@ -40,8 +38,8 @@ export function bindReference(
 }
 
 async function fromFile(written: string, files: Files): Promise<string> {
-  const file = await files.read(written.slice('file:'.length), OUTPUTS_LIMIT_BYTES);
-  const id = 'problem' in file ? undefined : deploymentOf(parsedOutputs(file.text));
+  const file = await readOutputsFile(written.slice('file:'.length), files);
+  const id = 'problem' in file ? undefined : deploymentOf(file.outputs);
   if (id !== undefined) return id;
   throw nothingLeft(
     'problem' in file ? file.problem : `${plainLine(written, 200)} holds no deployment of vercel-deployment`,
@@ -65,16 +63,6 @@ function nothingLeft(happened: string, written: string): SubmitError {
     ],
     link: GUIDE,
   });
-}
-
-function parsedOutputs(text: string): Outputs | undefined {
-  try {
-    const outputs = parseJson(text);
-    if (!isObject(outputs)) return undefined;
-    return Object.fromEntries(Object.keys(outputs).map((name) => [name, textAt(outputs, name) ?? '']));
-  } catch {
-    return undefined;
-  }
 }
 
 function deploymentOf(outputs: Outputs | undefined): string | undefined {

@@ -143,5 +143,3 @@ function smokeOf(
     if (path === undefined && values[name] !== undefined) faults.add(name, `needs ${faults.spell('smoke-path')}`);
   return path === undefined ? undefined : { path, audience, status: status === undefined ? undefined : Number(status) };
 }
-
-/** Single fields can be set without a spec to set them in. */

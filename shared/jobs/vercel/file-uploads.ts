@@ -18,7 +18,10 @@ export interface FileUploads {
   count(): number;
 }
 
-const UPLOADED_AT_ONCE = 16;
+/** Small files wait for answers, large ones for the line: more of those at once would only take each other's time. */
+const SMALL_BYTES = 256 * 1024;
+const SMALL_AT_ONCE = 50;
+const LARGE_AT_ONCE = 8;
 const NAMED = 10;
 
 /** https://vercel.com/docs/rest-api/deployments/upload-deployment-files */
@@ -60,13 +63,22 @@ export function fileUploads(
       const report = progress('uploaded', amount, clock, log);
       const stop = new AbortController();
       const limit = AbortSignal.any([signal, stop.signal]);
-      await inParallel(known, UPLOADED_AT_ONCE, async (file) => {
+      const send = async (file: HashedFile) => {
         await upload(file, environment, limit);
         report({ files: 1, bytes: file.bytes });
-      }).catch((error: unknown) => {
+      };
+      const isSmall = ({ bytes }: HashedFile) => bytes <= SMALL_BYTES;
+      try {
+        await inParallel(known.filter(isSmall), SMALL_AT_ONCE, send);
+        await inParallel(
+          known.filter((file) => !isSmall(file)),
+          LARGE_AT_ONCE,
+          send,
+        );
+      } catch (error) {
         stop.abort();
         throw error;
-      });
+      }
       return true;
     },
   };

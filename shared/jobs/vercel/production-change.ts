@@ -11,6 +11,7 @@ import {
   type ChangeMark,
   type ChangeType,
   isRolledBack,
+  isUnderWay,
   lastRequestAt,
   productionOf,
   readChange,
@@ -109,18 +110,17 @@ async function prepareChange(
   requireFit(type, id, deployment, project.id);
 
   const before = lastRequestAt(project.source);
-  const last = requestOf(project.source, {
-    type,
-    deployment: id,
-    before: undefined,
-    acceptedAt: undefined,
-    queued: false,
-  });
-  const state = textAt(last, 'jobStatus');
-  const isUnderWay = state === 'pending' || state === 'in-progress';
-  // A project that was rolled back stays so until a deployment is promoted, be it the one that it serves.
-  const isDone = productionOf(project.source) === id && !(type === 'promote' && isRolledBack(project.source));
-  const isNeeded = !isDone && !isUnderWay;
+  const isSame =
+    requestOf(project.source, { type, deployment: id, before: undefined, acceptedAt: undefined, queued: false }) !==
+    undefined;
+  const isChanging = isUnderWay(project.source);
+  // What production serves while it is on its way to another deployment is not what it will serve. And a project that was rolled
+  // back stays so until a deployment is promoted, be it the one that it serves.
+  const isDone =
+    productionOf(project.source) === id &&
+    (isSame || !isChanging) &&
+    !(type === 'promote' && isRolledBack(project.source));
+  const isNeeded = !isDone && !(isSame && isChanging);
   if (!isNeeded)
     log.info(isDone ? `production serves ${id} already: nothing is asked for` : `${id}: the same is under way`);
 

@@ -33,6 +33,12 @@ export function lastRequestAt(project: Json): number | undefined {
   return numberAt(objectAt(project, 'lastAliasRequest'), 'requestedAt');
 }
 
+/** Whether a project's last request is still being carried out. */
+export function isUnderWay(project: Json): boolean {
+  const status = textAt(objectAt(project, 'lastAliasRequest'), 'jobStatus');
+  return status === 'pending' || status === 'in-progress';
+}
+
 /** What a project serves in production. */
 export function productionOf(project: Json): string | undefined {
   return textAt(objectAt(objectAt(project, 'targets'), 'production'), 'id');

@@ -53,6 +53,16 @@ export async function smokeTest(
   }
 }
 
+/**
+ * Looks whether the smoke test will have the token that it needs, where the CI gives one for everything: when it is found
+ * missing afterwards, the deployment is live.
+ * @throws SubmitError `token-audience` with what the user must add to the pipeline.
+ */
+export async function requireVisitorToken(test: SmokeTest | undefined, environment: JobEnvironment): Promise<void> {
+  if (test?.audience !== undefined && !environment.subjectTokens.renewable)
+    await visitorToken(test.audience, environment);
+}
+
 async function visitorToken(
   audience: string,
   { clock, conceal, signal, subjectTokens }: JobEnvironment,

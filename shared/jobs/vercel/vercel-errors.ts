@@ -93,6 +93,14 @@ export function explainVercel(identity: VercelIdentity, call: HttpCall, answer: 
       ['Leave out of the build what is not served; the sizes were printed before.'],
     );
   }
+  if (answer.status === 409) {
+    return reject(
+      'request-rejected',
+      'What is there, or under way, stands against it (409)',
+      ['nothing else that changes the same at the same time'],
+      ['If another change of production is under way, start the step again when that is over.'],
+    );
+  }
   return reject(
     'request-rejected',
     `Vercel refused the request (${answer.status})`,

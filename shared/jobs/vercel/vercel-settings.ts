@@ -10,7 +10,7 @@ import {
   vercelExchangeCall,
 } from '../../identity/vercel.ts';
 import { bindSecrets, secretSettings } from '../../secrets/secret-settings.ts';
-import type { SecretSource } from '../../secrets/secret-source.ts';
+import { headerText, type SecretSource } from '../../secrets/secret-source.ts';
 import { required, type Settings, type SettingValues, secret, text } from '../../settings.ts';
 import type { Binding } from '../job-kind.ts';
 
@@ -110,7 +110,7 @@ function tokenCredential(source: SecretSource, environment: ExchangeEnvironment)
   return {
     ...cachedCredential({
       exchange: async (signal) => ({
-        headers: bearer(await source.read(environment, signal)),
+        headers: bearer(headerText(source.title, await source.read(environment, signal))),
         expiresAt: Number.POSITIVE_INFINITY,
       }),
       clock: environment.clock,
