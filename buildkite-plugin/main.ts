@@ -49,7 +49,7 @@ async function main(phase: string | undefined): Promise<number> {
   }
   if (problem !== undefined) host.log.warning(problem);
   if (simulators !== undefined)
-    host.log.warning(`Simulators: every request goes to ${simulators}, none to a real service`);
+    host.log.warning(`Simulators: every https request goes to ${simulators}, none to a real service`);
   if (env.BUILDKITE_COMMAND) host.log.warning("The step's own command is not run: this plugin takes its place");
   return run(environment);
 }

@@ -23,7 +23,7 @@ async function main(): Promise<number> {
   const host = bitbucketHost({ env, settings, files, write: (text) => process.stdout.write(text) });
   const { transport, simulators } = network(env);
   if (simulators !== undefined)
-    host.log.warning(`Simulators: every request goes to ${simulators}, none to a real service`);
+    host.log.warning(`Simulators: every https request goes to ${simulators}, none to a real service`);
   return run({
     host,
     hostSettings: bitbucketSettings,

@@ -117,7 +117,7 @@ export function artifactsOutput(artifacts: readonly Json[]): string {
     const { key = null, data = null, description = null } = isObject(artifact) ? artifact : {};
     const type = typeOf(artifact);
     const value = type === 'table' ? structured(data) : data;
-    const fit = (part: Json): boolean => {
+    const takesRoom = (part: Json): boolean => {
       const size = stringifyJson(part).length;
       if (part === null || size > Math.min(DATA_LIMIT, room)) return false;
       room -= size;
@@ -126,8 +126,8 @@ export function artifactsOutput(artifacts: readonly Json[]): string {
     return {
       key,
       type,
-      ...(fit(description) ? { description } : {}),
-      ...(type !== 'image' && fit(value) ? { data: value } : {}),
+      ...(takesRoom(description) ? { description } : {}),
+      ...(type !== 'image' && takesRoom(value) ? { data: value } : {}),
     };
   });
   return stringifyJson(rows);
