@@ -17,6 +17,7 @@ export function withRedaction(host: Host): Host {
   let words: readonly string[] = [];
   /** What the CI was told to hide: that is a process for each time. */
   const told = new Set<string>();
+  /** Texts whose beginning tells that they are cut, by that beginning. */
   const known = new Map<string, readonly string[]>();
   const learn = (secret: Secret): void => {
     const forms = formsOf(secret.reveal()).filter((form) => form.length >= SHORTEST);
@@ -28,7 +29,7 @@ export function withRedaction(host: Host): Host {
     }
   };
   const clean = (text: string): string => {
-    let cleaned = text.replace(JSON_WEB_TOKEN, REDACTED);
+    let cleaned = text;
     for (const word of words) cleaned = cleaned.replaceAll(word, REDACTED);
     for (const [beginning, texts] of known) {
       for (let at = cleaned.indexOf(beginning); at >= 0; at = cleaned.indexOf(beginning)) {
@@ -39,7 +40,8 @@ export function withRedaction(host: Host): Host {
         cleaned = cleaned.slice(0, at) + REDACTED + rest;
       }
     }
-    return cleaned;
+    // Last: a secret may hold what looks like the beginning of one.
+    return cleaned.replace(JSON_WEB_TOKEN, REDACTED);
   };
   const { log } = host;
   const cleanLog: Log = {

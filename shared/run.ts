@@ -3,7 +3,7 @@ import { type BindEnvironment, type BoundRun, bindRun } from './bind-run.ts';
 import type { Clock } from './clock.ts';
 import { showDryRun } from './dry-run.ts';
 import { conclude } from './ending.ts';
-import { exitCodeOf, SubmitError } from './errors.ts';
+import { EXIT, exitCodeOf, SubmitError } from './errors.ts';
 import { explainToUser } from './explain-to-user.ts';
 import { createGrace, type Grace } from './grace.ts';
 import type { Host } from './host.ts';
@@ -126,7 +126,10 @@ async function completed(job: Job, id: string, ending: WatchEnd, environment: Id
     return { end: 'over', status: await job.complete(id, ending.status, environment) };
   } catch (error) {
     if (environment.signal.aborted) return { end: 'aborted', status: ending.status };
-    throw error;
+    // The run is there; what it cannot be shown with is its failure, and not that of the submission.
+    if (!(error instanceof SubmitError) || error.exitCode !== EXIT.identity) throw error;
+    const message = [error.message, ...error.explanation.remedy].join('\n');
+    return { end: 'over', status: { ...ending.status, phase: 'failed', failure: { cause: 'permission', message } } };
   }
 }
 

@@ -4,6 +4,7 @@ import { Secret } from '../secret.ts';
 import type { Broker, BrokerBinding } from './broker.ts';
 import { type SecretValues, secretSettings } from './broker-settings.ts';
 import { BROKERS } from './brokers.ts';
+import { googleSecretManager } from './google-secret-manager.ts';
 import { brokeredSecret, type SecretSource, storedSecret } from './secret-source.ts';
 
 export { secretGoogleTrust, secretSettings } from './broker-settings.ts';
@@ -54,6 +55,11 @@ export function bindSecrets(
     for (const [name, secret] of bound) sources.set(name, brokeredSecret(name, secret));
   }
   refuseUnused(values, used, binding);
+  const receivers = new Set([...references.keys()].map(({ word }) => word));
+  // What a kind uses the audience for by itself is Google's trust.
+  if (usedElsewhere.includes('secret-audience')) receivers.add(googleSecretManager.word);
+  if (values['secret-audience'] !== undefined && receivers.size > 1)
+    faults.add('secret-audience', 'is for one receiver of the token, and here there are several; remove it');
   return { source: (name) => sources.get(name) };
 }
 

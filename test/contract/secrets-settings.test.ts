@@ -64,6 +64,17 @@ test.each<[why: string, settings: Readonly<Record<string, Json>>, faults: readon
     ],
   ],
   [
+    'one audience for two brokers',
+    {
+      ...GOOGLE,
+      'vault-address': 'https://vault.acme.example',
+      'vault-role': 'ci',
+      'secret-audience': 'https://vault.acme.example',
+      'secret-from': { 'api-key': GOOGLE_KEY, 'auth-string': 'vault:secret/ci/prefect#auth-string' },
+    },
+    ['SECRET_AUDIENCE: is for one receiver of the token, and here there are several; remove it'],
+  ],
+  [
     'Vault without encryption',
     { 'vault-address': 'http://vault.acme.example' },
     [/^VAULT_ADDRESS: expected an https address/],

@@ -6,6 +6,14 @@ import { STORIES } from '../../tools/demo-stories.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
+/** Whom the services took the submitter for, by service. */
+const IDENTITIES: Readonly<Record<string, string>> = {
+  vertex: 'trainer@acme-ml',
+  databricks: '5f0f2d0a…',
+  prefect: 'key prefect-ci',
+  vercel: 'policy vision on main',
+};
+
 describe('the demo', () => {
   let output = '';
 
@@ -34,8 +42,8 @@ describe('the demo', () => {
         return [
           ci === 'bitbucket' ? 'Bitbucket' : 'Buildkite',
           job,
-          !submitted ? 'none' : job === 'vertex-custom-job' ? 'trainer@acme-ml' : '5f0f2d0a…',
-          submitted ? expect.stringMatching(/^\d{18,19}$/) : '-',
+          submitted ? IDENTITIES[job.split('-')[0] ?? ''] : 'none',
+          submitted ? expect.stringMatching(/^(?:\d{18,19}|[0-9a-f]{8}|dpl_[0-9a-f]+)$/) : '-',
           submitted ? '4f0c5b1d' : '-',
           result,
           String(exitCode),

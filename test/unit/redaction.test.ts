@@ -48,6 +48,7 @@ test.each([
   ['two spaces, where lines are made one', 'Correct horse  battery staple'],
   ['a comma', 'abcdefghijklmnopq,rest-of-the-secret'],
   ['a quote', 'abcdefghijklmnopq"rest-of-the-secret'],
+  ['what looks like the beginning of a JSON Web Token', 'ab+eyJhbGciOiJSUzI1NiJ9+the/rest+of=it'],
   ['a short part before a long one', 'MySecretPass12.abcdefghijklmnopqrst'],
 ])('a secret with %s is taken out to its end, also when it is cut', async (_what, value) => {
   const { host, printed } = redactedLog();

@@ -18,7 +18,7 @@ export const prefectSettings = {
   ),
   'api-key': secret({
     description:
-      'A stored API key. Better keep it in a secret broker and name it in `secret-from`. Prefect itself takes no OIDC token.',
+      'A stored API key, in a secret variable (on Buildkite `@{env:NAME}`). Better keep it in a secret broker and name it in `secret-from`. Prefect itself takes no OIDC token.',
     expected: 'an API key that begins with pnu_ or pnb_',
     example: 'pnb_...',
     pattern: /^pn[bu]_\S+$/,

@@ -65,13 +65,13 @@ function readyStanding(deployment: Json, { checkRuns, skipDomain }: StatusReadin
     const which = names.length === 0 ? `conclusion ${conclusion ?? guard}` : names.join(', ');
     return failed('code', `The checks did not pass, so the domains are not assigned: ${which}`);
   }
+  const checking = textAt(deployment, 'checksState');
+  if (checking === 'registered' || checking === 'running' || guard === 'running' || guard === 'pending')
+    return { phase: 'running', ...detailOf('the checks are running') };
   const staged = skipDomain || (isObject(deployment) && deployment.autoAssignCustomDomains === false);
   if (staged)
     return { phase: 'succeeded', word: textAt(deployment, 'readySubstate') === 'STAGED' ? 'STAGED' : 'READY' };
-  const checking = textAt(deployment, 'checksState');
-  const waitsForChecks =
-    checking === 'registered' || checking === 'running' || guard === 'running' || guard === 'pending';
-  return { phase: 'running', ...detailOf(waitsForChecks ? 'the checks are running' : 'assigning the domains') };
+  return { phase: 'running', ...detailOf('assigning the domains') };
 }
 
 function failed(cause: FailureCause, message: string): Standing {
