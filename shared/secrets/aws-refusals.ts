@@ -1,20 +1,13 @@
-import { type ErrorCode, SubmitError } from '../errors.ts';
+import { SubmitError } from '../errors.ts';
 import { type Answer, answerJson, unreadable } from '../http.ts';
 import { describeToken, type SubjectToken } from '../identity/subject-token.ts';
 import { type Json, textAt } from '../json.ts';
 import { plainLine } from '../remote-text.ts';
 import type { AwsReference } from './aws-secrets-manager.ts';
 import { type AwsTrust, assumeRoleCall, awsHost, stsRefusal, unreadableSts } from './aws-sts.ts';
+import { explainLogin, type LoginRefusal } from './login-refusal.ts';
 import { likelyAudience } from './presented-token.ts';
 import { GUIDE } from './secret-source.ts';
-
-interface Refusal {
-  readonly matches: RegExp;
-  readonly code: ErrorCode;
-  happened(trust: AwsTrust): string;
-  expected(trust: AwsTrust, subject: SubjectToken): readonly string[];
-  remedy(trust: AwsTrust, subject: SubjectToken, howToRequest: readonly string[]): readonly string[];
-}
 
 const provider = ({ issuer }: SubjectToken): string => issuer.replace(/^https:\/\//, '');
 const account = ({ role }: AwsTrust): string => role.split(':')[4] ?? '';
@@ -24,7 +17,7 @@ const providerArn = (trust: AwsTrust, subject: SubjectToken): string =>
   `arn:${partition(trust)}:iam::${account(trust)}:oidc-provider/${provider(subject)}`;
 
 // By code and words. https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html#API_AssumeRoleWithWebIdentity_Errors
-const REFUSALS: readonly Refusal[] = [
+const REFUSALS: readonly LoginRefusal<AwsTrust>[] = [
   {
     matches: /^InvalidIdentityToken: .*audience/i,
     code: 'exchange-audience',
@@ -108,14 +101,7 @@ export function explainAssumeRole(
       link: GUIDE,
     });
   }
-  return new SubmitError(refusal.code, {
-    happened: refusal.happened(trust),
-    presented,
-    expected: refusal.expected(trust, subject),
-    words,
-    remedy: refusal.remedy(trust, subject, howToRequest),
-    link: GUIDE,
-  });
+  return explainLogin(refusal, { trust, subject, presented, words, howToRequest });
 }
 
 function statement(trust: AwsTrust, subject: SubjectToken) {

@@ -1,24 +1,17 @@
-import { type ErrorCode, SubmitError } from '../errors.ts';
+import { SubmitError } from '../errors.ts';
 import { type Answer, answerJson, unreadable } from '../http.ts';
 import { describeToken, type SubjectToken } from '../identity/subject-token.ts';
 import { objectAt, textAt } from '../json.ts';
 import { plainLine } from '../remote-text.ts';
 import type { AzureReference, AzureTrust } from './azure-key-vault.ts';
+import { explainLogin, type LoginRefusal } from './login-refusal.ts';
 import { likelyAudience } from './presented-token.ts';
 import { GUIDE } from './secret-source.ts';
-
-interface Refusal {
-  readonly matches: RegExp;
-  readonly code: ErrorCode;
-  happened(trust: AzureTrust): string;
-  expected(trust: AzureTrust, subject: SubjectToken): readonly string[];
-  remedy(trust: AzureTrust, subject: SubjectToken, howToRequest: readonly string[]): readonly string[];
-}
 
 const list = ({ clientId }: AzureTrust): string => `az ad app federated-credential list --id ${clientId}`;
 
 // https://learn.microsoft.com/entra/identity-platform/reference-error-codes
-const REFUSALS: readonly Refusal[] = [
+const REFUSALS: readonly LoginRefusal<AzureTrust>[] = [
   {
     matches: /AADSTS700212\b/,
     code: 'exchange-audience',
@@ -92,14 +85,7 @@ export function explainEntra(
       link: GUIDE,
     });
   }
-  return new SubmitError(refusal.code, {
-    happened: refusal.happened(trust),
-    presented,
-    expected: refusal.expected(trust, subject),
-    words,
-    remedy: refusal.remedy(trust, subject, howToRequest),
-    link: GUIDE,
-  });
+  return explainLogin(refusal, { trust, subject, presented, words, howToRequest });
 }
 
 function federatedCredential({ audience }: AzureTrust, token: SubjectToken) {

@@ -1,25 +1,18 @@
-import { type ErrorCode, SubmitError } from '../errors.ts';
+import { SubmitError } from '../errors.ts';
 import { type Answer, answerJson, unreadable } from '../http.ts';
 import { describeToken, type SubjectToken } from '../identity/subject-token.ts';
 import { isObject, type Json, listAt, objectAt, textAt } from '../json.ts';
 import { plainLine } from '../remote-text.ts';
+import { explainLogin, type LoginRefusal } from './login-refusal.ts';
 import { likelyAudience, stableClaim } from './presented-token.ts';
 import { GUIDE } from './secret-source.ts';
 import { apiPath, loginCall, readCall, type VaultReference, type VaultTrust } from './vault-requests.ts';
-
-interface Refusal {
-  readonly matches: RegExp;
-  readonly code: ErrorCode;
-  happened(trust: VaultTrust): string;
-  expected(trust: VaultTrust, subject: SubjectToken): readonly string[];
-  remedy(trust: VaultTrust, subject: SubjectToken, howToRequest: readonly string[]): readonly string[];
-}
 
 const rolePath = ({ authMount, role }: VaultTrust): string => `auth/${authMount}/role/${role}`;
 const configPath = ({ authMount }: VaultTrust): string => `auth/${authMount}/config`;
 
 // What the JWT auth method says. https://developer.hashicorp.com/vault/docs/auth/jwt
-const REFUSALS: readonly Refusal[] = [
+const REFUSALS: readonly LoginRefusal<VaultTrust>[] = [
   {
     matches: /role .*could not be found|missing role/i,
     code: 'exchange-policy',
@@ -89,14 +82,7 @@ export function explainVaultLogin(
   const presented = [...describeToken(subject), ...place(trust)];
   const refusal = REFUSALS.find(({ matches }) => matches.test(words));
   if (refusal !== undefined && answer.status === 400) {
-    return new SubmitError(refusal.code, {
-      happened: refusal.happened(trust),
-      presented,
-      expected: refusal.expected(trust, subject),
-      words,
-      remedy: refusal.remedy(trust, subject, howToRequest),
-      link: GUIDE,
-    });
+    return explainLogin(refusal, { trust, subject, presented, words, howToRequest });
   }
   if (answer.status === 403 || answer.status === 404) {
     return new SubmitError('exchange-policy', {
