@@ -13,23 +13,49 @@ const KINDS = JOB_KINDS.map(({ id }) => id);
 
 type Schema = Record<string, unknown>;
 
+const PLACEHOLDER = '@\\{';
+
+/** The settings whose placeholders are filled in: those of the kinds. */
+const FILLED = new Set(JOB_KINDS.flatMap(({ settings }) => Object.keys(settings)));
+
 /** One setting as JSON Schema, without what only one dialect knows. */
-function settingSchema({ schema, description, default: standard, example }: Setting): Schema {
+function settingSchema(name: string, { schema, description, default: standard, example }: Setting): Schema {
   const {
     $schema: _dialect,
     default: _default,
     ...body
   } = z.toJSONSchema(schema(), { io: 'input', target: 'draft-7', unrepresentable: 'any' }) as Schema;
   return {
-    ...body,
+    ...(FILLED.has(name) ? withPlaceholders(body) : body),
     description: description.replaceAll('`', ''),
     ...(standard === undefined ? {} : { default: standard }),
     examples: [example],
   };
 }
 
+/** A placeholder need not look like what will stand in its place. */
+function withPlaceholders(schema: Schema): Schema {
+  const inner = (part: unknown): unknown => {
+    if (Array.isArray(part)) return part.map(inner);
+    return typeof part === 'object' ? withPlaceholders(part as Schema) : part;
+  };
+  const filled = Object.entries(schema).map(([keyword, value]) => {
+    if (keyword === 'pattern') return [keyword, `${value}|${PLACEHOLDER}`];
+    if (keyword === 'properties') {
+      const parts = Object.entries(value as Schema).map(([name, part]) => [name, inner(part)]);
+      return [keyword, Object.fromEntries(parts)];
+    }
+    return [keyword, ['items', 'additionalProperties', 'anyOf'].includes(keyword) ? inner(value) : value];
+  });
+  const { enum: words, ...body } = Object.fromEntries(filled) as Schema;
+  if (words === undefined) return body;
+  return body.type === 'string'
+    ? { ...body, anyOf: [{ enum: words }, { pattern: PLACEHOLDER }] }
+    : { ...body, enum: words };
+}
+
 function properties(settings: Settings): Schema {
-  return Object.fromEntries(Object.entries(settings).map(([name, setting]) => [name, settingSchema(setting)]));
+  return Object.fromEntries(Object.entries(settings).map(([name, setting]) => [name, settingSchema(name, setting)]));
 }
 
 /** All settings by name. Where kinds say different things of one, each is said with the kind that it is true of. */
@@ -54,10 +80,15 @@ function readDifferently(settings: Settings): Schema {
     Object.entries(settings).flatMap(([name, setting]) => {
       const forms = new Map<string, Schema>();
       for (const owner of JOB_KINDS.flatMap((kind) => kind.settings[name] ?? [])) {
-        const { description: _description, default: _default, examples: _examples, ...form } = settingSchema(owner);
+        const {
+          description: _description,
+          default: _default,
+          examples: _examples,
+          ...form
+        } = settingSchema(name, owner);
         forms.set(JSON.stringify(form), form);
       }
-      const { description, default: standard, examples } = settingSchema(setting);
+      const { description, default: standard, examples } = settingSchema(name, setting);
       if (forms.size < 2) return [];
       const told = { description, ...(standard === undefined ? {} : { default: standard }), examples };
       return [[name, { anyOf: [...forms.values()], ...told }]];
@@ -112,7 +143,7 @@ export function editorSchema(): string {
     title: `Configuration of the ${PROJECT.name} plugin`,
     type: 'object',
     required: ['job'],
-    properties: { job: settingSchema(runSettings(KINDS).job as Setting) },
+    properties: { job: settingSchema('job', runSettings(KINDS).job as Setting) },
     allOf: JOB_KINDS.map((kind) =>
       // Entries, since an object with a member named then would be taken for a promise by whoever awaits it.
       Object.fromEntries<Schema>([

@@ -90,6 +90,14 @@ describe.each(INSTALLED.map((agent) => [readFileSync(`${agent}.txt`, 'utf8').tri
       expect(world.requests).toEqual([]);
     });
 
+    it('lets a placeholder stand where the schema of the plugin wants an id', async () => {
+      const world = await simulators();
+      const config = { ...CONFIG, 'client-id': '@{env:TRAINER_ID}' };
+      const { exitCode, output } = await start(world, config, { TRAINER_ID: tenant.DATABRICKS.clientId }).ended;
+      expect(exitCode, output).toBe(0);
+      expect(world.databricks.runs()).toHaveLength(1);
+    });
+
     it('cancels the remote run once when the job is cancelled', async () => {
       const world = await simulators();
       world.databricks.nextLife({ end: { kind: 'hang' } });

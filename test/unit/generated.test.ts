@@ -2,16 +2,20 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Ajv } from 'ajv';
+import { RE2JS } from 're2js';
 import { afterAll, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { allSettings } from '../../shared/jobs/all-settings.ts';
 import { JOB_KINDS } from '../../shared/jobs/index.ts';
+import { isArray, isObject, type Json } from '../../shared/json.ts';
 import { PROJECT } from '../../shared/project.ts';
 import { bundle } from '../../tools/bundle.ts';
 import { replaceSections, staleFiles } from '../../tools/generate.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const read = (path: string) => readFile(join(ROOT, path), 'utf8');
+/** `type: [string, number]`, which strict Ajv warns of otherwise. */
+const UNIONS = { allowUnionTypes: true };
 const scratch = await mkdtemp(join(tmpdir(), 'keyless-generated-'));
 afterAll(() => rm(scratch, { recursive: true }));
 
@@ -71,14 +75,59 @@ test('plugin.yml has what the linter wants, and its configuration compiles in st
   const ajv = new Ajv();
   expect(ajv.validate(linterSchema, plugin), ajv.errorsText()).toBe(true);
   const { configuration } = plugin as { configuration: object };
-  const validate = new Ajv({ strict: true, strictRequired: true, strictTypes: true, allowUnionTypes: true }).compile(
-    configuration,
-  );
+  const validate = new Ajv({ ...UNIONS, strict: true, strictRequired: true, strictTypes: true }).compile(configuration);
   expect(validate({ job: 'databricks-run-now', 'job-id': 5, wait: false })).toBe(true);
   expect(validate({ job: 'no-such-kind' })).toBe(false);
   expect(validate({ job: 'databricks-run-now', hostt: 'x' })).toBe(false);
   expect(validate({})).toBe(false);
 });
+
+test('every pattern is one that the agent understands, whose regular expressions are RE2', async () => {
+  const { configuration } = parse(await read('plugin.yml')) as { configuration: object };
+  const patterns = new Set(patternsIn(configuration));
+  expect(patterns.size).toBeGreaterThan(20);
+  const refused = [...patterns].filter((pattern) => {
+    try {
+      RE2JS.compile(pattern);
+      return false;
+    } catch {
+      return true;
+    }
+  });
+  expect(refused).toEqual([]);
+});
+
+test("a kind's settings may hold placeholders, whatever else they must look like", async () => {
+  const { configuration } = parse(await read('plugin.yml')) as { configuration: object };
+  const agent = new Ajv(UNIONS).compile(configuration);
+  const editor = new Ajv(UNIONS).compile(JSON.parse(await read('schema/plugin-configuration.schema.json')));
+  for (const kind of JOB_KINDS) {
+    const config = Object.fromEntries(
+      Object.entries(kind.settings).flatMap(([name, { form, example }]) =>
+        ['text', 'list', 'map'].includes(form) ? [[name, withPlaceholders(example)]] : [],
+      ),
+    );
+    expect(agent({ job: kind.id, ...config }), `${kind.id}: ${JSON.stringify(agent.errors)}`).toBe(true);
+    const needed = Object.entries(kind.settings).flatMap(([name, { required, example }]) =>
+      required ? [[name, example]] : [],
+    );
+    const edited = { job: kind.id, ...Object.fromEntries(needed), ...config };
+    expect(editor(edited), `${kind.id}: ${JSON.stringify(editor.errors)}`).toBe(true);
+  }
+});
+
+function patternsIn(schema: unknown): string[] {
+  if (typeof schema !== 'object' || schema === null) return [];
+  return Object.entries(schema).flatMap(([name, value]) =>
+    name === 'pattern' && typeof value === 'string' ? [value] : patternsIn(value),
+  );
+}
+
+function withPlaceholders(example: Json): Json {
+  if (isArray(example)) return example.map(withPlaceholders);
+  if (!isObject(example)) return 'x-@{env:NAME}';
+  return Object.fromEntries(Object.entries(example).map(([name, value]) => [name, withPlaceholders(value)]));
+}
 
 test('no option has two separators in a row, which agents would turn into one variable', () => {
   for (const name of Object.keys(allSettings(JOB_KINDS))) expect(name).toMatch(/^[a-z]+(?:-[a-z]+)*$/);
@@ -86,8 +135,8 @@ test('no option has two separators in a row, which agents would turn into one va
 
 test('every plugin entry in the README is valid, and names the current version', async () => {
   const { configuration } = parse(await read('plugin.yml')) as { configuration: object };
-  const validate = new Ajv().compile(configuration);
-  const editor = new Ajv().compile(JSON.parse(await read('schema/plugin-configuration.schema.json')));
+  const validate = new Ajv(UNIONS).compile(configuration);
+  const editor = new Ajv(UNIONS).compile(JSON.parse(await read('schema/plugin-configuration.schema.json')));
   const blocks = [...(await read('README.md')).matchAll(/^```ya?ml\n([\s\S]*?)^```/gm)].map(([, text = '']) => text);
   const entries = blocks.flatMap((text) =>
     parseAllDocuments(text).flatMap((document) => {
@@ -104,7 +153,7 @@ test('every plugin entry in the README is valid, and names the current version',
 });
 
 test('the editor schema demands what each kind demands, and refuses the settings of another', async () => {
-  const validate = new Ajv().compile(JSON.parse(await read('schema/plugin-configuration.schema.json')));
+  const validate = new Ajv(UNIONS).compile(JSON.parse(await read('schema/plugin-configuration.schema.json')));
   expect(validate({ job: 'vertex-custom-job', spec: 'job.yaml' })).toBe(false);
   expect(validate({ job: 'databricks-run-now', host: 'dbc-1.cloud.databricks.com', 'job-id': '5' })).toBe(true);
   expect(validate({ job: 'databricks-run-now', host: 'dbc-1.cloud.databricks.com', region: 'us-central1' })).toBe(

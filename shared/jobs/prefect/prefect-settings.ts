@@ -36,7 +36,7 @@ export const prefectSettings = {
     expected: 'texts by header, such as {"CF-Access-Client-Id": "..."}',
     example: { 'CF-Access-Client-Id': '...' },
     names: HEADER_NAME,
-    values: /^[\t\u0020-\u00ff]+$/,
+    values: /^[\t\x20-\xff]+$/,
   }),
   'id-token-audience': text({
     description:

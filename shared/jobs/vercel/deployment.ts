@@ -8,7 +8,7 @@ import { deploymentJob } from './deployment-job.ts';
 import type { SmokeTest } from './smoke-test.ts';
 import { vercelIdentity, vercelSettings } from './vercel-settings.ts';
 
-const DOMAIN = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+$/;
+const DOMAIN = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+$/;
 
 const settings = {
   ...vercelSettings,
