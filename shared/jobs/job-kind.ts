@@ -7,6 +7,7 @@ import type { Answer, HttpCall } from '../http.ts';
 import type { CredentialSource } from '../identity/credential.ts';
 import type { ExchangeEnvironment } from '../identity/exchange.ts';
 import type { Json, JsonObject } from '../json.ts';
+import { remainingSettings } from '../remaining-settings.ts';
 import type { ServiceClient } from '../service-client.ts';
 import { type Faults, parseSettings, type Settings, type SettingValues } from '../settings.ts';
 
@@ -185,7 +186,10 @@ export function defineKind<S extends Settings>(kind: {
     ...kind,
     bind: async (given, binding) => {
       const values = parseSettings(kind.settings, given, binding.faults);
-      return values === undefined ? undefined : kind.bind(values, binding);
+      if (values !== undefined) return kind.bind(values, binding);
+      const remaining = remainingSettings(kind.settings, given, binding.faults);
+      if (remaining !== undefined) await kind.bind(remaining.values, { ...binding, faults: remaining.faults });
+      return undefined;
     },
   };
 }

@@ -21,12 +21,15 @@ export interface SecretSource {
 
 export const GUIDE = 'docs/secrets.md';
 
-/** A secret that stands in the CI's variables. It works, and every use of it says what to do instead. */
+/** A secret that stands in the CI's variables. It works, and every step with one says what to do instead. */
 export function storedSecret(setting: string, value: Secret, spelled: string): SecretSource {
+  let isTold = false;
   return {
     title: `a stored key (${spelled})`,
     calls: [],
     read: async ({ conceal, log }) => {
+      if (isTold) return value;
+      isTold = true;
       await conceal([value]);
       log.warning(
         `${spelled} is a stored key: whoever can read the CI's variables can use it, from anywhere, until it expires.`,

@@ -57,7 +57,7 @@ export interface Step {
   readonly build?: number;
   readonly stepKey?: string;
   /** The checkout of an earlier step, as artifacts hand it on. */
-  readonly checkout?: string;
+  readonly checkout?: string | undefined;
   readonly timings?: Partial<HttpTimings>;
 }
 

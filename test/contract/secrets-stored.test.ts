@@ -67,3 +67,12 @@ test('a key of the wrong form is not shown where it also stands elsewhere', asyn
   expect(exitCode, log).toBe(EXIT.settings);
   expect(log).not.toContain('no-such-form');
 });
+
+test('a stored key that is refused is told of once', async () => {
+  await using stage = await createStage();
+  const settings = { ...UNSET, 'api-key': PLACEHOLDER };
+  const env = { PREFECT_KEY: 'pnb_a_key_that_was_revoked' };
+  const { exitCode, log } = await runStep(stage, { kind: KIND, ci: 'buildkite', env, settings });
+  expect(exitCode, log).toBe(EXIT.identity);
+  expect(log.split('is a stored key')).toHaveLength(2);
+});

@@ -1,9 +1,11 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { EXIT } from '../../shared/errors.ts';
 import type { Json } from '../../shared/json.ts';
 import { VERCEL } from '../simulators/vercel-tenant.ts';
 import { createStage, runStep, type Stage } from './harness.ts';
-import { CIS, type Ci } from './kind-samples.ts';
+import { CIS } from './kind-samples.ts';
 import { EARLIER } from './vercel-samples.ts';
 
 const STAGING = { 'skip-domain': true, aliases: null };
@@ -12,9 +14,9 @@ function change(
   stage: Stage,
   type: 'promote' | 'rollback',
   settings: Readonly<Record<string, Json>>,
-  ci: Ci = 'buildkite',
+  checkout?: string,
 ) {
-  return runStep(stage, { kind: `vercel-${type}`, ci, settings, stepKey: type });
+  return runStep(stage, { kind: `vercel-${type}`, ci: 'buildkite', settings, checkout, stepKey: type });
 }
 
 test.each(CIS)('on %s, one step deploys and another promotes what it made', async (ci) => {
@@ -109,11 +111,6 @@ test.each([
     { deployment: 'step:nobody' },
     /not-found: The step nobody of this build left no deployment/,
   ],
-  [
-    'a file that is not there',
-    { deployment: 'file:nowhere.json' },
-    /not-found: nowhere.json does not exist in the checkout/,
-  ],
   ['a deployment that is not there', { deployment: 'dpl_gone' }, /not-found: Vercel does not know the deployment/],
   ['no deployment at all', { deployment: null }, /deployment: is required: a deployment's id/],
   ['what is no deployment', { deployment: 'latest' }, /deployment: expected a deployment's id/],
@@ -135,4 +132,22 @@ test('what production serves is not taken for done while it is on its way to ano
   const back = await change(stage, 'rollback', { deployment: served });
   expect(back.exitCode, back.log).toBe(EXIT.service);
   expect(back.log).toContain('start the step again when that is over');
+});
+
+test.each([
+  ['is not there', undefined, 'deployment: outputs.json does not exist in the checkout'],
+  [
+    'was left by a step of another kind',
+    '{"kind":"vertex-custom-job","id":"7"}',
+    'deployment: outputs.json holds no deployment of vercel-deployment',
+  ],
+])('a file of outputs that %s is told with what else is wrong, before anything is sent', async (_what, text, words) => {
+  await using stage = await createStage();
+  if (text !== undefined) await writeFile(join(stage.directory, 'outputs.json'), text);
+  const settings = { deployment: 'file:outputs.json', team: 'no team!' };
+  const { exitCode, log } = await change(stage, 'promote', settings, stage.directory);
+  expect(exitCode, log).toBe(EXIT.settings);
+  expect(log).toContain(words);
+  expect(log).toContain('team: expected');
+  expect(stage.world.requests).toEqual([]);
 });

@@ -1,5 +1,4 @@
 import { SubmitError } from '../../errors.ts';
-import type { Files } from '../../files.ts';
 import type { Outputs } from '../../host.ts';
 import { readOutputsFile } from '../../outputs-file.ts';
 import { plainLine } from '../../remote-text.ts';
@@ -20,11 +19,23 @@ export interface DeploymentReference {
 export const REFERENCE = /^(?:dpl_[A-Za-z0-9]+|(?:https:\/\/)?[a-z0-9-]+(?:\.[a-z0-9-]+)+\/?|file:.+|step:\S+)$/;
 
 /** What a reference means, as far as that can be told here; undefined when a fault was added. */
-export function bindReference(
+export async function bindReference(
   written: string,
   { earlierOutputs, faults, files }: Binding,
-): DeploymentReference | undefined {
-  if (written.startsWith('file:')) return { title: written, resolve: () => fromFile(written, files) };
+): Promise<DeploymentReference | undefined> {
+  if (written.startsWith('file:')) {
+    const path = written.slice('file:'.length);
+    const file = await readOutputsFile(path, files);
+    const id = 'problem' in file ? undefined : deploymentOf(file.outputs);
+    if (id !== undefined) return { title: id, resolve: async () => id };
+    const problem =
+      'problem' in file ? file.problem : `${plainLine(path, 200)} holds no deployment of vercel-deployment`;
+    faults.add(
+      'deployment',
+      `${problem}; the outputs of the step that deployed are expected there (from its artifacts)`,
+    );
+    return undefined;
+  }
   if (written.startsWith('step:')) {
     if (earlierOutputs === undefined) {
       faults.add('deployment', 'this CI keeps no outputs of steps; use file:PATH');
@@ -37,30 +48,14 @@ export function bindReference(
   return { title: plain, resolve: async () => plain };
 }
 
-async function fromFile(written: string, files: Files): Promise<string> {
-  const file = await readOutputsFile(written.slice('file:'.length), files);
-  const id = 'problem' in file ? undefined : deploymentOf(file.outputs);
-  if (id !== undefined) return id;
-  throw nothingLeft(
-    'problem' in file ? file.problem : `${plainLine(written, 200)} holds no deployment of vercel-deployment`,
-    written,
-  );
-}
-
 function fromStep(step: string, outputs: Outputs | undefined): string {
   const id = deploymentOf(outputs);
   if (id !== undefined) return id;
-  throw nothingLeft(`The step ${plainLine(step, 100)} of this build left no deployment`, `step:${step}`);
-}
-
-function nothingLeft(happened: string, written: string): SubmitError {
-  return new SubmitError('not-found', {
-    happened,
-    presented: [`«deployment»: ${plainLine(written, 200)}`],
-    expected: ['the outputs of a step of this build that ran vercel-deployment before this one'],
-    remedy: [
-      'Check that the step ran before this one, and that its outputs reach this one (as an artifact, where the CI has nothing better).',
-    ],
+  throw new SubmitError('not-found', {
+    happened: `The step ${plainLine(step, 100)} of this build left no deployment`,
+    presented: [`«deployment»: step:${plainLine(step, 200)}`],
+    expected: ['the key of a step of this build that ran vercel-deployment before this one'],
+    remedy: ['Check the key, and that the step ran before this one (depends_on).'],
     link: GUIDE,
   });
 }

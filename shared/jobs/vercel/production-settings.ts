@@ -19,16 +19,16 @@ export function changeSettings(what: string) {
 }
 
 /** The change that the settings describe; undefined when a fault was added. */
-export function bindProductionChange(
+export async function bindProductionChange(
   type: ChangeType,
   values: SettingValues<ReturnType<typeof changeSettings>>,
   binding: Binding,
-): Job | undefined {
+): Promise<Job | undefined> {
   const { attach, faults } = binding;
   const identity = vercelIdentity(values, binding);
   const { deployment, project } = values;
   if (deployment === undefined && !attach)
     faults.add('deployment', `is required: ${changeSettings('').deployment.expected}`);
-  const reference = deployment === undefined || attach ? undefined : bindReference(deployment, binding);
+  const reference = deployment === undefined || attach ? undefined : await bindReference(deployment, binding);
   return faults.messages.length > 0 ? undefined : productionChange(identity, { type, project, reference });
 }

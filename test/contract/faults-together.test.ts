@@ -1,0 +1,72 @@
+import { expect, test } from 'vitest';
+import { EXIT } from '../../shared/errors.ts';
+import { JOB_KINDS } from '../../shared/jobs/index.ts';
+import type { Json } from '../../shared/json.ts';
+import { createStage, runStep } from './harness.ts';
+
+type Given = Readonly<Record<string, Json>>;
+
+/** What is wrong by itself and what is wrong between settings: both are told. */
+const TOGETHER: readonly [string, string, Given, readonly string[]][] = [
+  [
+    'a malformed region and delegates without an account',
+    'vertex-custom-job',
+    {
+      region: 'Mars!',
+      'service-account': null,
+      delegates: ['a@acme-ml.iam.gserviceaccount.com'],
+    },
+    ['region: expected', 'delegates: needs service-account'],
+  ],
+  [
+    'a malformed client id and a job id given twice',
+    'databricks-run-now',
+    { 'client-id': 'me', spec: { job_id: 7 } },
+    ['client-id: expected', 'job-id: the spec has a job_id of its own'],
+  ],
+  [
+    'a malformed page and no way to log in',
+    'prefect-flow-run',
+    {
+      'ui-url': 'nowhere',
+      'secret-from': null,
+      'workload-identity-provider': null,
+      'service-account': null,
+    },
+    ['ui-url: expected', 'api-key: is required for Prefect Cloud'],
+  ],
+  [
+    'a misspelt target and no build',
+    'vercel-deployment',
+    { target: 'prodution', directory: 'nowhere' },
+    ['did you mean production?', 'directory: nowhere does not exist'],
+  ],
+  [
+    'no team, and a smoke test without a path',
+    'vercel-deployment',
+    { team: null, 'smoke-path': null, 'smoke-audience': 'https://vercel.com/acme' },
+    ['team: is required', 'smoke-audience: needs smoke-path'],
+  ],
+];
+
+test.each(TOGETHER)('%s are told at once', async (_what, kind, settings, words) => {
+  await using stage = await createStage();
+  const { exitCode, lines } = await runStep(stage, { kind, ci: 'buildkite', settings });
+  expect(exitCode).toBe(EXIT.settings);
+  for (const each of words) expect(lines.filter((line) => line.includes(each))).toHaveLength(1);
+  expect(stage.world.requests).toEqual([]);
+});
+
+test.each(JOB_KINDS.map((kind) => [kind.id, kind] as const))(
+  'in %s, no wrong setting makes another look wrong',
+  async (id, { settings }) => {
+    await using stage = await createStage();
+    for (const [name, { form }] of Object.entries(settings)) {
+      const wrong = form === 'text' || form === 'document' ? [1.5] : 1.5;
+      const { exitCode, log } = await runStep(stage, { kind: id, ci: 'buildkite', settings: { [name]: wrong } });
+      expect(exitCode, log).toBe(EXIT.settings);
+      expect(log, name).toContain('A setting is wrong; nothing was sent');
+    }
+    expect(stage.world.requests).toEqual([]);
+  },
+);
