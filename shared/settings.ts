@@ -55,25 +55,25 @@ export function withDefault<T>(setting: Setting<T | undefined>, value: Json): Se
   return { ...setting, schema: () => schema().prefault(value as never), required: false, default: value };
 }
 
+interface Accepted {
+  readonly pattern?: RegExp;
+  /** What the pattern cannot say: it has to be one for the agent's regular expressions too, which know no lookaheads. */
+  readonly accepts?: (value: string) => boolean;
+}
+
+function textSchema({ accepts, pattern }: Accepted): z.ZodType<string> {
+  const string = pattern === undefined ? z.string().min(1) : z.string().min(1).regex(pattern);
+  return accepts === undefined ? string : string.refine(accepts);
+}
+
 /** Text, as it is. */
-export function text(
-  described: Described & { readonly pattern?: RegExp; readonly accepts?: (value: string) => boolean },
-): Setting<string | undefined> {
-  const { accepts, pattern } = described;
-  const schema = () => {
-    const string = pattern === undefined ? z.string().min(1) : z.string().min(1).regex(pattern);
-    return accepts === undefined ? string : string.refine(accepts);
-  };
-  return optional('text', schema, described);
+export function text(described: Described & Accepted): Setting<string | undefined> {
+  return optional('text', () => textSchema(described), described);
 }
 
 /** Text that nobody may see. */
 export function secret(described: Described & { readonly pattern?: RegExp }): Setting<Secret | undefined> {
-  const { pattern } = described;
-  const schema = () => {
-    const string = pattern === undefined ? z.string().min(1) : z.string().min(1).regex(pattern);
-    return string.transform((value) => new Secret(value));
-  };
+  const schema = () => textSchema(described).transform((value) => new Secret(value));
   return { ...optional('text', schema, described), secret: true };
 }
 
@@ -142,10 +142,8 @@ export function duration(
 }
 
 /** Texts in order. */
-export function list(described: Described & { readonly pattern?: RegExp }): Setting<readonly string[] | undefined> {
-  const { pattern } = described;
-  const schema = () => z.array(pattern === undefined ? z.string().min(1) : z.string().regex(pattern));
-  return optional('list', schema, described);
+export function list(described: Described & Accepted): Setting<readonly string[] | undefined> {
+  return optional('list', () => z.array(textSchema(described)), described);
 }
 
 /** Text by name; numbers and booleans become their text. */

@@ -9,7 +9,7 @@ import { allSettings } from '../../shared/jobs/all-settings.ts';
 import { JOB_KINDS } from '../../shared/jobs/index.ts';
 import { anchor, codeSpans, fences, headings, links } from './markdown.ts';
 import { PIPE, PLUGIN, parsePipeline, pipeEntries, pluginEntries } from './pipelines.ts';
-import { checkout, pipeStep, pluginStep, ROOT } from './steps.ts';
+import { checkoutWithOutputs, pipeStep, pluginStep, ROOT } from './steps.ts';
 
 const GUIDES = [
   'docs/vertex-ai.md',
@@ -33,11 +33,11 @@ describe.each(PAGES)('%s', (path) => {
       const document = parsePipeline(text);
       for (const entry of pipeEntries(document)) {
         expect(entry.reference).toBe(PIPE);
-        await bindRun(pipeStep(entry, { files: checkout() }));
+        await bindRun(pipeStep(entry, { files: checkoutWithOutputs() }));
       }
       for (const entry of pluginEntries(document)) {
         expect(entry.reference).toBe(PLUGIN);
-        await bindRun(pluginStep(entry, { files: checkout() }));
+        await bindRun(pluginStep(entry, { files: checkoutWithOutputs() }));
       }
     }
   });

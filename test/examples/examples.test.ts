@@ -9,7 +9,7 @@ import { parseSpec } from '../../shared/spec.ts';
 import type { World, WorldOptions } from '../simulators/world.ts';
 import { bitbucketBuilds, PIPE, PLUGIN, parsePipeline, pipeEntries, pluginEntries } from './pipelines.ts';
 import { simulatedRuns } from './simulated-runs.ts';
-import { checkout, pipeStep, pluginStep, ROOT } from './steps.ts';
+import { checkout, checkoutWithOutputs, pipeStep, pluginStep, ROOT } from './steps.ts';
 
 const SERVICES = ['vertex-ai', 'databricks', 'prefect', 'vercel'] as const;
 const PARTITION = { PARTITION_DATE: '2026-11-20' };
@@ -71,13 +71,13 @@ describe.each(SERVICES)('examples/%s', (service) => {
   test('every entry of the pipe binds', async () => {
     const entries = pipeEntries(bitbucket);
     expect(entries.map(({ reference }) => reference)).toEqual(entries.map(() => PIPE));
-    for (const entry of entries) await bindRun(pipeStep(entry, { files: checkout(), env: PARTITION }));
+    for (const entry of entries) await bindRun(pipeStep(entry, { files: checkoutWithOutputs(), env: PARTITION }));
   });
 
   test('every entry of the plugin binds', async () => {
     const entries = pluginEntries(buildkite);
     expect(entries.map(({ reference }) => reference)).toEqual(entries.map(() => PLUGIN));
-    for (const entry of entries) await bindRun(pluginStep(entry, { files: checkout() }));
+    for (const entry of entries) await bindRun(pluginStep(entry, { files: checkoutWithOutputs() }));
   });
 
   test.each(bitbucketBuilds(bitbucket))('the services accept what Bitbucket submits: $name', async ({ entries }) => {

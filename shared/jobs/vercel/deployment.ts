@@ -42,6 +42,7 @@ const settings = {
     expected: 'a list of domain names such as ["pr-@{build-number}.acme.example"]',
     example: ['staging.acme.example'],
     pattern: DOMAIN,
+    accepts: (domain) => domain.length <= 253,
   }),
   'skip-domain': withDefault(
     flag({
