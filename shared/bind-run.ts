@@ -63,8 +63,6 @@ export async function bindRun(environment: BindEnvironment): Promise<BoundRun> {
   const attach = values?.attach ?? (host.settings.has('attach') ? '' : undefined);
   const specIsUnread = spec === undefined && given.has('spec');
   if (!specIsUnread) kind.checkSpec(spec, attach !== undefined, faults);
-  // The default may also come written out, from pipe.yml.
-  const explicitTimeout = (host.settings.get('timeout') ?? shared.timeout.default) !== shared.timeout.default;
   const job = await kind.bind(given, {
     context: host.context,
     subjectTokens: host.subjectTokens,
@@ -79,7 +77,7 @@ export async function bindRun(environment: BindEnvironment): Promise<BoundRun> {
     faults.add('attach', `expected ${shared.attach.expected}; got ${JSON.stringify(values.attach)}`);
   }
   if (faults.messages.length > 0 || values === undefined || job === undefined) throw invalid(faults, environment);
-  const waitSeconds = explicitTimeout
+  const waitSeconds = host.settings.has('timeout')
     ? values.timeout
     : (job.longestSeconds ?? Math.max(values.timeout, job.serverTimeoutSeconds ?? 0));
   return { kind, job, values, waitSeconds };

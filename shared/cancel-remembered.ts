@@ -39,7 +39,7 @@ export async function cancelRemembered({ kind, id }: RunningJob, environment: Ru
     const accepted = result.kind === 'answer' && result.status < 300;
     const refusal = accepted ? cancellation.refusal?.(result) : undefined;
     if (accepted && refusal === undefined) log.success(`The cancellation of ${id} was accepted`);
-    else if (refusal !== undefined) log.warning(`${id} was not cancelled: ${refusal}`);
+    else if (refusal?.isFinal === true) log.warning(`${id} was not cancelled: ${refusal.reason}`);
     else log.warning(`${id} may still be running; cancel it by hand: ${cancellation.command(id)}`);
   } catch (error) {
     log.warning(

@@ -155,9 +155,14 @@ async function concludeDeadline(status: RunStatus | undefined, environment: Endi
   await tellUnfinished(happened, status, environment, { forget: true, limit: AbortSignal.timeout(SETTLE_MS) });
   return new SubmitError('wait-deadline', {
     happened,
-    presented: [`state ${plainLine(status?.word ?? 'unknown', 80)}`],
+    presented: describeState(status),
     expected: ['an end within «timeout»'],
-    remedy: cancel ? ['Raise «timeout» if the job needs longer.'] : narration.followUp,
+    remedy: [
+      status?.phase === 'queued'
+        ? 'It had not begun: see to what it waits for, or raise «timeout» if that is a matter of time.'
+        : 'Raise «timeout» if the job needs longer.',
+      ...(cancel ? [] : narration.followUp),
+    ],
   });
 }
 
@@ -167,10 +172,15 @@ async function concludeCredential(status: RunStatus | undefined, environment: En
   await tellUnfinished(happened, status, environment, { forget: true, limit: AbortSignal.timeout(SETTLE_MS) });
   return new SubmitError('wait-credential-ended', {
     happened,
-    presented: [`state ${plainLine(status?.word ?? 'unknown', 80)}`],
+    presented: describeState(status),
     expected: ['a job that ends while the credential lasts, or a later step that goes on waiting'],
     remedy: narration.followUp,
   });
+}
+
+function describeState(status: RunStatus | undefined): readonly string[] {
+  const detail = status?.detail === undefined ? [] : [plainLine(status.detail, 300)];
+  return [`state ${plainLine(status?.word ?? 'unknown', 80)}`, ...detail];
 }
 
 /** Cancels with one request, and one more if the first failed and time is left. */
@@ -182,15 +192,16 @@ async function cancelRun(
   const { cancellation } = job;
   if (cancellation === undefined) return { done: true, sentence: `${submitted.id} cannot be taken back` };
   const call = cancellation.call(submitted.id);
+  let why = '';
   try {
     for (let round = 1; round <= 2; round += 1) {
       const result = await client.attempt(call, limit);
       if (result.kind === 'answer' && result.status >= 200 && result.status < 300) {
         const refusal = cancellation.refusal?.(result);
-        const what = refusal === undefined ? `the cancellation of ${submitted.id} was accepted` : undefined;
-        return { done: true, sentence: what ?? `${submitted.id} was not cancelled: ${refusal}` };
-      }
-      if (result.kind === 'answer' && !isTransient(result.status)) {
+        if (refusal === undefined) return { done: true, sentence: `the cancellation of ${submitted.id} was accepted` };
+        if (refusal.isFinal) return { done: true, sentence: `${submitted.id} was not cancelled: ${refusal.reason}` };
+        why = ` (${refusal.reason})`;
+      } else if (result.kind === 'answer' && !isTransient(result.status)) {
         return { done: true, sentence: `${submitted.id} was not cancelled: ${job.explain(call, result).message}` };
       }
       if (round === 1) await clock.sleep(CANCEL_PAUSE_MS, limit);
@@ -198,7 +209,7 @@ async function cancelRun(
   } catch (error) {
     host.log.debug(`cancelling: ${error instanceof Error ? plainLine(error.message, 200) : 'failed'}`);
   }
-  const byHand = `${submitted.id} could not be cancelled in time; cancel it by hand: ${cancellation.command(submitted.id)}`;
+  const byHand = `${submitted.id} could not be cancelled in time${why}; cancel it by hand: ${cancellation.command(submitted.id)}`;
   return { done: false, sentence: byHand };
 }
 
@@ -220,6 +231,7 @@ async function tellUnfinished(
     summary,
     ...(url === undefined ? {} : { url }),
     facts: narration.baseFacts,
+    ...(status?.detail === undefined ? {} : { remote: [status.detail] }),
   } as const;
   await narration.ended(outputs, report, last);
 }

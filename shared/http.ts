@@ -15,6 +15,8 @@ export interface HttpCall {
   readonly body?: string | StreamedBody;
   /** The milliseconds that a refusal asks to wait, for services that say so in its body. */
   readonly askedToWait?: (answer: Answer, now: number) => number | undefined;
+  /** Whether a refusal may pass that does not look so by its status, for services that say it in its body. */
+  readonly isPassing?: (answer: Answer) => boolean;
 }
 
 export type SecretHeaders = Readonly<Record<string, Secret>>;
@@ -139,7 +141,7 @@ export function createHttp(transport: Transport, clock: Clock, timings: HttpTimi
     const startedAt = clock.now();
     for (let attempt = 1; ; attempt += 1) {
       const result = lostIfCutShort(await once(call, signal));
-      if (result.kind === 'answer' && !isTransient(result.status)) return result;
+      if (result.kind === 'answer' && !isTransient(result.status) && call.isPassing?.(result) !== true) return result;
       const wait = retryDelay(attempt, result);
       if (clock.now() - startedAt + wait > timings.budgetMs + sendingMs(call))
         throw exhausted(call.url, result, attempt);

@@ -126,10 +126,11 @@ async function completed(job: Job, id: string, ending: WatchEnd, environment: Id
     return { end: 'over', status: await job.complete(id, ending.status, environment) };
   } catch (error) {
     if (environment.signal.aborted) return { end: 'aborted', status: ending.status };
-    // The run is there; what it cannot be shown with is its failure, and not that of the submission.
-    if (!(error instanceof SubmitError) || error.exitCode !== EXIT.identity) throw error;
+    if (!(error instanceof SubmitError)) throw error;
+    // The run is there; what it cannot be finished with is its failure, and not that of the submission.
+    const cause = error.exitCode === EXIT.identity ? 'permission' : 'infrastructure';
     const message = [error.message, ...error.explanation.remedy].join('\n');
-    return { end: 'over', status: { ...ending.status, phase: 'failed', failure: { cause: 'permission', message } } };
+    return { end: 'over', status: { ...ending.status, phase: 'failed', failure: { cause, message } } };
   }
 }
 

@@ -33,7 +33,7 @@ export function createServiceClient(
     const first = await send({ ...call, secretHeaders: (await credential.get(signal)).headers }, signal);
     if (first.kind !== 'answer' || !(first.status === 401 || credential.isRefusal?.(first) === true)) return first;
     // It means that nothing was done, so the request may be sent again under a new credential.
-    credential.renew();
+    credential.renew(first);
     return send({ ...call, secretHeaders: (await credential.get(signal)).headers }, signal);
   };
   return {

@@ -128,7 +128,8 @@ export function pipeYaml(): string {
     vendor: PROJECT.vendor,
     tags: ['oidc', 'machine learning', 'vertex ai', 'databricks', 'prefect', 'vercel'],
     variables: Object.entries(common).flatMap(([name, { default: standard }]) =>
-      standard === undefined ? [] : [{ name: pipeVariable(name), default: String(standard) }],
+      // A timeout that is set holds for kinds, too, that need less by themselves.
+      standard === undefined || name === 'timeout' ? [] : [{ name: pipeVariable(name), default: String(standard) }],
     ),
   };
   return HEADER + stringify(pipe, { lineWidth: 0, aliasDuplicateObjects: false });

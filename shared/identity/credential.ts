@@ -1,4 +1,6 @@
 import type { Clock } from '../clock.ts';
+import { SubmitError } from '../errors.ts';
+import type { Log } from '../host.ts';
 import type { Answer, SecretHeaders } from '../http.ts';
 
 /** What a service knows its caller by. */
@@ -12,8 +14,11 @@ export interface Credential {
 export interface CredentialSource {
   /** A credential that is not about to expire. Concurrent callers share one exchange. */
   get(signal: AbortSignal): Promise<Credential>;
-  /** Forgets the credential: the next `get` exchanges anew. For a service that refused it before its time. */
-  renew(): void;
+  /**
+   * For a service that refused the credential before its time: the next `get` exchanges anew. Where that fails, it is used
+   * further, since a single refusal may be a passing one.
+   */
+  renew(refusal: Answer): void;
   /** The time in ms up to which credentials can be had; undefined when the CI gives new tokens at any time. */
   lastsUntil(): number | undefined;
   /** Whether a refusal other than 401 is one of the credential, which a new one may overcome. */
@@ -30,6 +35,7 @@ const LAST_EXCHANGE_MS = 120_000;
 export interface CredentialCacheOptions {
   readonly exchange: (signal: AbortSignal) => Promise<Credential>;
   readonly clock: Clock;
+  readonly log: Pick<Log, 'warning'>;
   /** The end of the step's only subject token in ms, once it is known; undefined where the CI gives new ones. */
   readonly subjectEndsAt: () => number | undefined;
   /** How long a credential lives whatever is left of the subject token, in ms; 0 where it ends with it. */
@@ -40,16 +46,19 @@ export interface CredentialCacheOptions {
 export function cachedCredential({
   exchange,
   clock,
+  log,
   subjectEndsAt,
   ownLifeMs,
 }: CredentialCacheOptions): CredentialSource {
   let cached: Obtained | undefined;
+  let isRefused = false;
   let pending: Promise<Credential> | undefined;
 
   const exchangeOnce = (signal: AbortSignal): Promise<Credential> => {
     pending ??= exchange(signal)
       .then((credential) => {
         cached = { ...credential, obtainedAt: clock.now() };
+        isRefused = false;
         return credential;
       })
       .finally(() => {
@@ -69,15 +78,18 @@ export function cachedCredential({
       if (now >= endsAt && usable) return current;
       const lastExchange = endsAt - LAST_EXCHANGE_MS;
       const lastChance = now >= lastExchange && current.obtainedAt < lastExchange;
-      if (isFresh(current, now) && !lastChance) return current;
+      if (isFresh(current, now) && !lastChance && !isRefused) return current;
       return exchangeOnce(signal).catch((error: unknown) => {
-        if (usable) return current;
-        throw error;
+        if (!usable) throw error;
+        if (isRefused && error instanceof SubmitError)
+          log.warning(`A credential was refused, and no other can be had (${error.code}: ${error.message})`);
+        isRefused = false;
+        return current;
       });
     },
     renew: () => {
-      // Without a subject token nothing could take its place, and a single refusal may be a passing one.
-      if (clock.now() < (subjectEndsAt() ?? Number.POSITIVE_INFINITY)) cached = undefined;
+      // Without a subject token nothing could take its place.
+      isRefused = clock.now() < (subjectEndsAt() ?? Number.POSITIVE_INFINITY);
     },
     lastsUntil: () => {
       const endsAt = subjectEndsAt();
@@ -101,8 +113,10 @@ export function joinedCredential(sources: readonly CredentialSource[]): Credenti
         expiresAt: Math.min(...parts.map(({ expiresAt }) => expiresAt)),
       };
     },
-    renew: () => {
-      for (const source of sources) source.renew();
+    renew: (refusal) => {
+      // A 401 may be about any of them.
+      for (const source of sources)
+        if (refusal.status === 401 || source.isRefusal?.(refusal) === true) source.renew(refusal);
     },
     lastsUntil: () => {
       const ends = sources.flatMap((source) => source.lastsUntil() ?? []);

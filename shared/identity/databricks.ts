@@ -92,7 +92,7 @@ export function databricksCredential(trust: DatabricksTrust, environment: Exchan
     );
   };
 
-  return cachedCredential({ exchange, clock, subjectEndsAt: () => subjectEndsAt, ownLifeMs: 0 });
+  return cachedCredential({ exchange, clock, log, subjectEndsAt: () => subjectEndsAt, ownLifeMs: 0 });
 }
 
 function principal({ clientId }: DatabricksTrust): string {

@@ -75,7 +75,7 @@ export function federatedCredential(
   };
 
   const ownLifeMs = (accountToken?.lifetimeSeconds ?? 0) * 1000;
-  return cachedCredential({ exchange, clock, subjectEndsAt: () => subjectEndsAt, ownLifeMs });
+  return cachedCredential({ exchange, clock, log, subjectEndsAt: () => subjectEndsAt, ownLifeMs });
 }
 
 function readAccessToken(answer: Answer): ReturnType<AccountToken['read']> {

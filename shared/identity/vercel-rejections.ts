@@ -88,6 +88,11 @@ export function explainVercelRejection(
       ],
       remedy: [
         "Create or correct the policy as shown above (the team's settings, or POST /v1/oauth-apps/oidc-federation/policies).",
+        ...(isProjectId(trust.project)
+          ? []
+          : [
+              `To let it touch ${trust.project} only, add "resources":{"projectIds":["prj_…"]} with the project's id, which stands in its settings.`,
+            ]),
         ...(subject.audiences.includes(trust.audience)
           ? []
           : ['The token has another audience than «audience» names; to have it made for that one:', ...howToRequest]),
@@ -108,6 +113,10 @@ const WHO_BY_NAME = ['organization_slug', 'pipeline_slug'] as const;
 /** What of it may deploy: the environment that the CI guards, else the branch. */
 const WHAT = ['deploymentEnvironmentUuid', 'branchName', 'build_branch'] as const;
 
+function isProjectId(project: string): boolean {
+  return project.startsWith('prj_');
+}
+
 /** The body of the request that makes a policy for this token and this project. */
 function proposedPolicy(trust: VercelTrust, { issuer, audiences, claims }: SubjectToken): string {
   const audience = audiences.includes(trust.audience) ? trust.audience : (audiences[0] ?? trust.audience);
@@ -125,7 +134,7 @@ function proposedPolicy(trust: VercelTrust, { issuer, audiences, claims }: Subje
       ([name, value]) => ({ name, values: [{ value, wildcards: false }] }),
     ),
     permissions: ['*'],
-    resources: { projectIds: [trust.project] },
+    ...(isProjectId(trust.project) ? { resources: { projectIds: [trust.project] } } : {}),
   };
   return plainLine(JSON.stringify(policy), 1_500);
 }

@@ -104,7 +104,7 @@ export function vercelCredential(trust: VercelTrust, environment: ExchangeEnviro
   };
 
   return {
-    ...cachedCredential({ exchange, clock, subjectEndsAt: () => subjectEndsAt, ownLifeMs: 0 }),
+    ...cachedCredential({ exchange, clock, log, subjectEndsAt: () => subjectEndsAt, ownLifeMs: 0 }),
     isRefusal: isRefusedToken,
     release,
   };

@@ -80,7 +80,13 @@ export interface Cancellation {
   /** A shell command that does it, for people. */
   command(id: string): string;
   /** Why an answer of success cancelled nothing; undefined when it did. */
-  readonly refusal?: (answer: Answer) => string | undefined;
+  readonly refusal?: (answer: Answer) => CancellationRefusal | undefined;
+}
+
+export interface CancellationRefusal {
+  readonly reason: string;
+  /** Asking again would not help. */
+  readonly isFinal: boolean;
 }
 
 /** What is left to tell when a run is over. */

@@ -9,6 +9,7 @@ import {
   type AwsTrust,
   assumeRoleCall,
   awsHost,
+  isThrottled,
   readAwsKeys,
   sessionName,
   stsAnswer,
@@ -137,6 +138,7 @@ export function getSecretCall(region: string, { id, version }: AwsReference): Ht
   return {
     method: 'POST',
     url: `https://${awsHost('secretsmanager', region)}/`,
+    isPassing: isThrottled,
     headers: { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': 'secretsmanager.GetSecretValue' },
     body: JSON.stringify({ SecretId: id, ...version }),
   };

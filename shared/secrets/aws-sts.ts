@@ -44,6 +44,7 @@ export function assumeRoleCall({ role, region, sessionName }: AwsTrust, token: s
     method: 'POST',
     url: `https://${awsHost('sts', region)}/`,
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    isPassing: isThrottled,
     body: new URLSearchParams({
       Action: 'AssumeRoleWithWebIdentity',
       Version: '2011-06-15',
@@ -53,6 +54,11 @@ export function assumeRoleCall({ role, region, sessionName }: AwsTrust, token: s
       WebIdentityToken: token,
     }).toString(),
   };
+}
+
+/** AWS answers 400 to requests that come too often. https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html */
+export function isThrottled({ status, text }: Answer): boolean {
+  return status === 400 && /\b(?:ThrottlingException|Throttling|RequestLimitExceeded)\b/.test(text.slice(0, 2_000));
 }
 
 /** An answer of STS, which is JSON where it minds `accept` and XML where it does not; undefined when it is neither. */

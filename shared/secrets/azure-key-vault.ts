@@ -110,7 +110,7 @@ function entraCredential(
     return { headers: bearer(token), expiresAt: startedAt + seconds * 1000 };
   };
   // Only CIs that give new tokens at any time have subjects that stay the same.
-  return cachedCredential({ exchange, clock, subjectEndsAt: () => undefined, ownLifeMs: 0 });
+  return cachedCredential({ exchange, clock, log, subjectEndsAt: () => undefined, ownLifeMs: 0 });
 }
 
 /** The reference after `azure:`; undefined for anything that is not one. */

@@ -12,6 +12,9 @@ const NOTHING = { 'pull-commit': null, image: null, 'job-variables': null, tags:
 const CLONE = 'prefect.deployments.steps.git_clone';
 const { prod, staging, served } = PREFECT.deployments;
 
+const GIT_TOKEN = 'ATCTT3xFfGN0canaryOfTheRepository';
+const OTHER_TOKEN = 'ghp_canaryOfTheOther';
+
 async function update(stage: Stage, build: number, settings: Readonly<Record<string, Json>>, env = {}) {
   const before = stage.world.prefect.deploymentUpdates().length;
   const result = await runStep(stage, { kind: KIND, ci: 'buildkite', build, settings, env });
@@ -104,6 +107,31 @@ const STEPS: readonly (readonly [string, readonly Json[], readonly Json[] | RegE
     /no git_clone step clones https:\/\/bitbucket\.org\/acme\/vision\S*; it has https:\/\/github\.com\/acme\/lib/,
   ],
   [
+    'another repository, whose address has a token in it',
+    [{ [CLONE]: { repository: `https://x-token-auth:${GIT_TOKEN}@bitbucket.org/acme/other.git?ref=1` } }],
+    /no git_clone step clones \S+; it has https:\/\/bitbucket\.org\/acme\/other\.git$/m,
+  ],
+  [
+    'this repository, with a token in its address and another beside it',
+    [
+      {
+        [CLONE]: {
+          repository: `https://x-token-auth:${GIT_TOKEN}@bitbucket.org/acme/vision.git`,
+          access_token: OTHER_TOKEN,
+        },
+      },
+    ],
+    [
+      {
+        [CLONE]: {
+          repository: `https://x-token-auth:${GIT_TOKEN}@bitbucket.org/acme/vision.git`,
+          access_token: OTHER_TOKEN,
+          commit_sha: COMMIT,
+        },
+      },
+    ],
+  ],
+  [
     'no clone',
     [{ 'prefect.deployments.steps.set_working_directory': { directory: '/app' } }],
     /has no git_clone step among its pull steps; it has prefect\.deployments\.steps\.set_working_directory/,
@@ -120,7 +148,11 @@ test.each(STEPS)('pull steps: %s', async (_what, pullSteps, expected) => {
     },
   }));
   await using stage = await createStage({ prefect: { ...rest, cloud: { ...cloud, workspaces } } });
-  const { exitCode, log, updates } = await update(stage, 1, {});
+  const { exitCode, log, updates, concealed } = await update(stage, 1, {});
+  for (const token of [GIT_TOKEN, OTHER_TOKEN]) {
+    expect(log).not.toContain(token);
+    if (JSON.stringify(pullSteps).includes(token)) expect(concealed).toContain(token);
+  }
   if (expected instanceof RegExp) {
     expect(exitCode, log).toBe(EXIT.settings);
     expect(log).toMatch(expected);

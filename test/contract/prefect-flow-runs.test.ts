@@ -2,8 +2,9 @@ import { expect, test } from 'vitest';
 import { EXIT } from '../../shared/errors.ts';
 import type { RunLife } from '../simulators/prefect-run-life.ts';
 import { PREFECT } from '../simulators/prefect-tenant.ts';
+import { breakRequests } from './breakable.ts';
 import { runFlow } from './prefect-step.ts';
-import { MINUTE } from './remote-life.ts';
+import { HOUR, MINUTE } from './remote-life.ts';
 import { stagePool } from './stage-pool.ts';
 
 const stages = stagePool();
@@ -47,7 +48,7 @@ test.each(WAITS)('a run that %s says so', (_what, life, words) =>
   }),
 );
 
-test('a late run tells that no worker is online, and asks for that once', () =>
+test('a late run tells that no worker is online, to its end, and seldom asks for that', () =>
   stages.use(async (stage, build) => {
     stage.world.prefect.setWorkers('OFFLINE', PREFECT.pool);
     const settings = { timeout: '10m' };
@@ -55,7 +56,12 @@ test('a late run tells that no worker is online, and asks for that once', () =>
     stage.world.prefect.setWorkers('ONLINE', PREFECT.pool);
     expect(exitCode, log).toBe(EXIT.deadline);
     expect(log).toContain('work pool gpu, queue default; none of its workers is online');
-    expect(requests.filter(({ path }) => path.endsWith('/workers/filter'))).toHaveLength(1);
+    const asked = requests.filter(({ path }) => path.endsWith('/workers/filter')).length;
+    const looks = requests.filter(({ method, path }) => method === 'GET' && /\/flow_runs\/[^/]+$/.test(path)).length;
+    expect(asked).toBeLessThan(looks / 10);
+    const [, end = ''] = log.split('wait-deadline');
+    expect(end).toContain('none of its workers is online');
+    expect(end).toContain('It had not begun: see to what it waits for');
     expect(log).toMatch(/the cancellation of \S+ was accepted/);
   }));
 
@@ -184,4 +190,67 @@ test('a step that is cancelled before its run has begun cancels it', () =>
     expect(exitCode, log).toBe(EXIT.terminated);
     expect(log).toMatch(/the cancellation of \S+ was accepted/);
     expect(run?.cancelRequested).toBe(true);
+  }));
+
+test.each([
+  [
+    'an answer that is none',
+    { status: 200, type: 'text/html', text: '<html>Sign in</html>' },
+    'does not say whether it was',
+  ],
+  [
+    'a server that wants to be asked again',
+    { status: 200, type: 'application/json', text: '{"status":"WAIT","details":{"reason":"busy"},"state":null}' },
+    'Prefect wants to be asked again later: busy',
+  ],
+])('%s cancels nothing: it is asked a second time, and then told how to do it by hand', (_what, answer, words) =>
+  stages.use(async (stage, build) => {
+    const target = { method: 'POST', path: /\/set_state$/ } as const;
+    const settings = { timeout: '10m' };
+    const life = { runningMs: HOUR, end: { kind: 'completed' } } as const;
+    breakRequests(stage.world, target, { kind: 'answer', times: 1, answer });
+    const second = await runFlow(stage, build, { settings, life });
+    expect(second.log).toMatch(/the cancellation of \S+ was accepted/);
+
+    const recover = breakRequests(stage.world, target, { kind: 'answer', times: 9, answer });
+    const never = await runFlow(stage, build + 1_000, { settings, life });
+    recover();
+    expect(never.exitCode, never.log).toBe(EXIT.deadline);
+    expect(never.log).toContain('could not be cancelled in time (');
+    expect(never.log).toContain(words);
+    expect(never.log).toMatch(/cancel it by hand: prefect flow-run cancel \S+/);
+  }),
+);
+
+test('a passing 401 after the end of the OIDC token does not end a wait', () =>
+  stages.use(async (stage, build) => {
+    const startedAt = stage.clock.now();
+    const answer = { status: 401, type: 'application/json', text: '{"detail":"Invalid authentication credentials"}' };
+    stage.clock.after(2 * HOUR, () => {
+      stage.world.fault({ kind: 'answer', method: 'GET', path: /\/flow_runs\/[^/]+$/, times: 1, answer });
+    });
+    const { exitCode, log } = await runFlow(stage, build, {
+      life: { runningMs: 3 * HOUR, end: { kind: 'completed' } },
+      step: { ci: 'bitbucket' },
+    });
+    expect(exitCode, log).toBe(EXIT.done);
+    expect(stage.clock.now() - startedAt).toBeGreaterThan(3 * HOUR);
+    expect(log).toContain('A credential was refused, and no other can be had (token-expired');
+  }));
+
+test('a key that is refused for good is told of, not the OIDC token that is over', () =>
+  stages.use(async (stage, build) => {
+    const answer = { status: 401, type: 'application/json', text: '{"detail":"Invalid authentication credentials"}' };
+    const target = { method: 'GET', path: /\/flow_runs\/[^/]+$/ } as const;
+    let recover = () => {};
+    stage.clock.after(2 * HOUR, () => {
+      recover = breakRequests(stage.world, target, { kind: 'answer', times: 99, answer });
+    });
+    const { exitCode, log } = await runFlow(stage, build, {
+      life: { runningMs: 3 * HOUR, end: { kind: 'completed' } },
+      step: { ci: 'bitbucket' },
+    });
+    recover();
+    expect(exitCode, log).toBe(EXIT.identity);
+    expect(log).toContain('credential-rejected: ');
   }));

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { EXIT } from '../../shared/errors.ts';
 import { parseJson } from '../../shared/json.ts';
 import type { LogLine } from '../simulators/prefect-run-life.ts';
+import { breakRequests } from './breakable.ts';
 import { runFlow } from './prefect-step.ts';
 import { MINUTE } from './remote-life.ts';
 import { stagePool } from './stage-pool.ts';
@@ -77,4 +78,38 @@ test('artifacts are shown and handed on', () =>
     expect(handedOn).toContainEqual({ key: 'curve', type: 'image' });
     expect(log).toContain('Artifact curve (image)');
     expect(reports.at(-1)).toContain('0.93');
+  }));
+
+const ARTIFACTS = [{ atMs: 0, type: 'markdown', key: 'report', data: 'fine' }];
+const TRACEBACK = [{ atMs: 900, arrivesMs: 900, message: 'Traceback', level: 40 }];
+const LOGS = { method: 'POST', path: /\/logs\/filter$/ } as const;
+const PUBLISHED = { method: 'POST', path: /\/artifacts\/filter$/ } as const;
+
+test.each(['status-429', 'status-503', 'drop-after', 'truncated'] as const)(
+  'one %s at the end costs neither lines nor artifacts',
+  (kind) =>
+    stages.use(async (stage, build) => {
+      breakRequests(stage.world, LOGS, { kind, times: 3 });
+      breakRequests(stage.world, PUBLISHED, { kind, times: 1 });
+      const life = { runningMs: 1_000, logs: TRACEBACK, artifacts: ARTIFACTS, end: { kind: 'failed' } } as const;
+      const { exitCode, log, remote, outputs } = await runFlow(stage, build, { life });
+      expect(exitCode, log).toBe(EXIT.jobFailed);
+      expect(remote.filter((line) => line.endsWith('ERROR   Traceback'))).toHaveLength(1);
+      expect(parseJson(outputs?.artifacts ?? '')).toHaveLength(1);
+    }),
+);
+
+test('what cannot be read at the end is told, and the result stays', () =>
+  stages.use(async (stage, build) => {
+    const recover = [LOGS, PUBLISHED].map((target) =>
+      breakRequests(stage.world, target, { kind: 'status-503', times: 999 }),
+    );
+    const { exitCode, log, remote, outputs } = await runFlow(stage, build, {
+      life: { artifacts: ARTIFACTS, end: COMPLETED },
+    });
+    for (const each of recover) each();
+    expect(exitCode, log).toBe(EXIT.done);
+    expect(remote).toContainEqual(expect.stringContaining('… (the rest cannot be read: '));
+    expect(log).toContain('The artifacts cannot be read:');
+    expect(outputs).toMatchObject({ result: 'succeeded', 'work-pool': expect.any(String) });
   }));

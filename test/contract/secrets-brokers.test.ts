@@ -280,3 +280,21 @@ test('a cancelled step ends the token of Vault all the same', async () => {
   expect(vault.tokens()).toHaveLength(1);
   expect(vault.liveTokens()).toEqual([]);
 });
+
+test.each(['sts', 'secretsmanager'])('AWS: %s that throttles is asked again', async (service) => {
+  await using stage = await createStage();
+  const text = JSON.stringify(
+    service === 'sts'
+      ? { Error: { Type: 'Sender', Code: 'Throttling', Message: 'Rate exceeded' } }
+      : { __type: 'ThrottlingException', Message: 'Rate exceeded' },
+  );
+  const answer = { status: 400, type: 'application/json', text };
+  stage.world.fault({ kind: 'answer', method: 'POST', path: new RegExp(`/${service}\\.`), times: 2, answer });
+  const { error, faults, values } = await readSecrets(stage, {
+    ci: 'buildkite',
+    audience: 'sts.amazonaws.com',
+    settings: { ...AWS_LOGIN, 'secret-from': { 'api-key': 'aws:ci/prefect' } },
+  });
+  expect({ error, faults }).toEqual({ error: undefined, faults: [] });
+  expect(values).toEqual({ 'api-key': HELD_SECRETS.prefectKey });
+});

@@ -49,8 +49,11 @@ async function refused(
   return result;
 }
 
-test('without a policy, the one that would do is shown', async () => {
-  const { exitCode, log } = await refused(() => []);
+test.each([
+  ['by its id', VERCEL.projectId, { projectIds: [VERCEL.projectId] }],
+  ['by name', VERCEL.project, undefined],
+])('without a policy, the one that would do for a project %s is shown', async (_how, project, limit) => {
+  const { exitCode, log } = await refused(() => [], { settings: { project } });
   expect(exitCode).toBe(EXIT.identity);
   expect(log).toContain('exchange-policy: No OIDC policy of team team_acme accepts this token');
   const shown = /such as (\{.*\})/.exec(log)?.[1] ?? '';
@@ -63,11 +66,12 @@ test('without a policy, the one that would do is shown', async () => {
     name,
     claims,
     permissions,
-    projectIds: [VERCEL.projectId],
+    ...resources,
   };
-  expect(resources).toEqual({ projectIds: [VERCEL.project] });
+  expect(resources).toEqual(limit);
+  expect(log.includes('add "resources":{"projectIds":["prj_…"]}')).toBe(limit === undefined);
   await using stage = await createStage({ vercel: { policies: [policy] } });
-  const { exitCode: again, log: story } = await deploy(stage);
+  const { exitCode: again, log: story } = await deploy(stage, { settings: { project } });
   expect(again, story).toBe(EXIT.done);
 });
 

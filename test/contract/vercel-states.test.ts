@@ -3,7 +3,10 @@ import { EXIT } from '../../shared/errors.ts';
 import { COMMIT } from '../simulators/tenant.ts';
 import type { DeploymentLife } from '../simulators/vercel-deployment-life.ts';
 import { VERCEL } from '../simulators/vercel-tenant.ts';
+import { breakRequests } from './breakable.ts';
 import { createStage, runStep, type Stage, type Step } from './harness.ts';
+import { CIS } from './kind-samples.ts';
+import { MINUTE } from './remote-life.ts';
 import { stagePool } from './stage-pool.ts';
 
 const stages = stagePool();
@@ -134,3 +137,24 @@ test('domains that cannot be assigned fail the step and are named', async () => 
   expect(outputs?.error).toContain('edge.globex.example');
   expect(deployment?.aliases).toContain('www.acme.example');
 });
+
+test('a deployment that is ready keeps its outputs where its domain cannot be assigned', () =>
+  stages.use(async (stage, build) => {
+    const target = { method: 'POST', path: /\/v2\/deployments\/[^/]+\/aliases$/ } as const;
+    const recover = breakRequests(stage.world, target, { kind: 'status-503', times: 99 });
+    const step = { settings: { aliases: ['pr-7.acme.example'] } };
+    const { exitCode, log, outputs, deployment } = await deploy(stage, build, { end: { kind: 'ready' } }, step);
+    recover();
+    expect(exitCode, log).toBe(EXIT.jobFailed);
+    expect(outputs).toMatchObject({ id: deployment?.id, result: 'failed', failure: 'infrastructure' });
+    expect(outputs?.['deployment-url']).toMatch(/^https:/);
+    expect(log).not.toContain('goes on');
+  }));
+
+test.each(CIS)('on %s a timeout that is set holds, be it the one that others have by default', (ci) =>
+  stages.use(async (stage, build) => {
+    const life = { buildingMs: 50 * MINUTE, end: { kind: 'ready' } } as const;
+    const { exitCode, log } = await deploy(stage, build, life, { ci, settings: { timeout: '24h' } });
+    expect(exitCode, log).toBe(EXIT.done);
+  }),
+);

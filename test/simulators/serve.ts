@@ -14,7 +14,8 @@ export type FaultKind =
   | 'status-502-html'
   | 'status-503'
   | 'late'
-  | 'truncated';
+  | 'truncated'
+  | 'answer';
 
 export const FAULT_KINDS: readonly FaultKind[] = [
   'drop-before',
@@ -36,6 +37,8 @@ export interface Fault {
   /** Seconds sent as Retry-After with `status-429`; milliseconds by which a `late` answer is held back. */
   readonly retryAfterSeconds?: number;
   readonly lateMs?: number;
+  /** What `answer` answers with, unprocessed. */
+  readonly answer?: { readonly status: number; readonly type: string; readonly text: string };
 }
 
 export interface ServeOptions {
@@ -140,6 +143,11 @@ async function answer(
       const response = await handler(request);
       await sleep(fault.lateMs ?? 1000);
       return send(response, outgoing);
+    }
+    case 'answer': {
+      const { status, type, text } = fault.answer ?? { status: 401, type: 'application/json', text: '{}' };
+      outgoing.writeHead(status, { 'content-type': type }).end(text);
+      return;
     }
     case 'truncated': {
       const response = await handler(request);

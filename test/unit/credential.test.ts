@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { SubmitError } from '../../shared/errors.ts';
 import {
   type Credential,
   type CredentialSource,
@@ -10,6 +11,7 @@ import { virtualClock } from '../contract/virtual-clock.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
+const REFUSED = { kind: 'answer', status: 401, contentType: '', text: '' } as const;
 const { signal } = new AbortController();
 
 /** Exchanges that give tokens named 1, 2, 3…, each living `lifeMs`, or failing when told to. */
@@ -25,14 +27,16 @@ function world({
   const clock = virtualClock();
   const endsAt = subjectLifeMs === undefined ? undefined : clock.now() + subjectLifeMs;
   let made = 0;
-  let broken: string | undefined;
+  let broken: Error | undefined;
+  const warnings: string[] = [];
   const source = cachedCredential({
     clock,
+    log: { warning: (line) => void warnings.push(line) },
     ownLifeMs,
     subjectEndsAt: () => endsAt,
     exchange: async (): Promise<Credential> => {
       await Promise.resolve();
-      if (broken !== undefined) throw new Error(broken);
+      if (broken !== undefined) throw broken;
       if (endsAt !== undefined && clock.now() >= endsAt) throw new Error('the subject token has expired');
       made += 1;
       const left = endsAt === undefined || ownLifeMs > 0 ? lifeMs : Math.min(lifeMs, endsAt - clock.now());
@@ -44,8 +48,10 @@ function world({
     clock,
     source,
     token,
+    warnings,
     break: (reason: string | undefined) => {
-      broken = reason;
+      broken =
+        reason === undefined ? undefined : new SubmitError('service-unavailable', { happened: reason, remedy: [] });
     },
   };
 }
@@ -72,7 +78,7 @@ describe('credentials that are carried together', () => {
     expect(joined.lastsUntil()).toBe(3_000);
     expect(joined.isRefusal?.(answer)).toBe(true);
     expect(joined.isRefusal?.({ ...answer, status: 404 })).toBe(false);
-    joined.renew();
+    joined.renew({ ...answer, status: 401 });
     await joined.release?.(signal);
     expect(events).toEqual(
       ['a', 'b', 'c']
@@ -82,6 +88,12 @@ describe('credentials that are carried together', () => {
           ['a', 'b', 'c'].map((name) => `release ${name}`),
         ),
     );
+  });
+
+  it('are renewed where only one of them was refused', () => {
+    const events: string[] = [];
+    joinedCredential([one('a', 1, events), one('b', 1, events)]).renew(answer);
+    expect(events).toEqual(['renew b']);
   });
 
   it('are not asked for further when the first is refused', async () => {
@@ -137,7 +149,22 @@ describe('a credential', () => {
   it('that a service refused is exchanged anew', async () => {
     const { source, token } = world({});
     await token();
-    source.renew();
+    source.renew(REFUSED);
+    expect(await token()).toBe('2');
+  });
+
+  it('that a service refused is used further when there is no other, and that is told', async () => {
+    const { source, token, warnings, break: breakWith } = world({});
+    await token();
+    breakWith('no answer');
+    source.renew(REFUSED);
+    expect(await token()).toBe('1');
+    expect(warnings).toEqual([expect.stringContaining('service-unavailable: no answer')]);
+    // One refusal asks for one exchange.
+    expect(await token()).toBe('1');
+    expect(warnings).toHaveLength(1);
+    breakWith(undefined);
+    source.renew(REFUSED);
     expect(await token()).toBe('2');
   });
 

@@ -1,4 +1,3 @@
-import { answerJson } from '../../http.ts';
 import { isArray, isObject, type Json, type JsonObject, parseJson, stringifyJson, textAt } from '../../json.ts';
 import { plainLine, plainText } from '../../remote-text.ts';
 import type { ServiceClient } from '../../service-client.ts';
@@ -16,6 +15,7 @@ const TOTAL_LIMIT = 30_000;
  * What a run has published, the newest of each key. Results are left out: every task has one, and they are references to
  * where the flow keeps them.
  * https://docs.prefect.io/v3/concepts/artifacts
+ * @throws SubmitError when they cannot be read.
  */
 export async function readArtifacts(
   id: string,
@@ -29,8 +29,7 @@ export async function readArtifacts(
     limit: READ_ARTIFACTS,
     offset: 0,
   };
-  const answer = await client.attempt(call('POST', '/artifacts/filter', body), signal);
-  const rows = answer.kind === 'answer' && answer.status === 200 ? answerJson(answer) : undefined;
+  const rows = await client.read(call('POST', '/artifacts/filter', body), signal);
   return isArray(rows) ? newestOfEach(rows) : [];
 }
 

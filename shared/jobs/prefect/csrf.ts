@@ -18,7 +18,7 @@ export function csrfCall(base: string, client: string): HttpCall {
 export function csrfCredential(
   base: string,
   caller: CredentialSource,
-  { clock, conceal, http }: ExchangeEnvironment,
+  { clock, conceal, http, log }: ExchangeEnvironment,
   explain: (call: HttpCall, answer: Answer) => SubmitError,
 ): CredentialSource {
   const client = randomUUID();
@@ -41,7 +41,7 @@ export function csrfCredential(
     };
   };
   return {
-    ...cachedCredential({ exchange, clock, subjectEndsAt: () => undefined, ownLifeMs: 0 }),
+    ...cachedCredential({ exchange, clock, log, subjectEndsAt: () => undefined, ownLifeMs: 0 }),
     isRefusal: isCsrfRefusal,
   };
 }

@@ -10,7 +10,7 @@ import { type DeploymentReference, deploymentPath } from './deployment-reference
 import type { PrefectAccess } from './prefect-access.ts';
 import { prefectCall } from './prefect-call.ts';
 import { explainPrefect } from './prefect-errors.ts';
-import { clonedCommit } from './pull-steps.ts';
+import { clonedCommit, pullSecrets } from './pull-steps.ts';
 
 /** What an update puts out. */
 export const deploymentUpdateOutputs = {
@@ -45,6 +45,7 @@ export function deploymentUpdateJob(
     credential: access.credential,
     prepare: async (environment: JobEnvironment) => {
       const before = await readDeployment(access, reference, environment.client, environment.signal);
+      await environment.conceal(pullSecrets(before.source.pull_steps));
       describeDeployment(before, environment);
       const result = await changesOf(before.source, wish, context, server.workspace !== undefined);
       if ('faults' in result) throw refused(wanted, result.faults);

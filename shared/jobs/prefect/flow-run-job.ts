@@ -3,7 +3,7 @@ import { type Answer, answerJson } from '../../http.ts';
 import { isObject, type Json, type JsonObject, listAt, objectAt, textAt } from '../../json.ts';
 import { plainLine } from '../../remote-text.ts';
 import { attemptToken } from '../../submission-key.ts';
-import type { FoundRun, Job, JobEnvironment } from '../job-kind.ts';
+import type { CancellationRefusal, FoundRun, Job, JobEnvironment } from '../job-kind.ts';
 import { artifactNotes, artifactsOutput, readArtifacts } from './artifacts.ts';
 import { type Deployment, describeDeployment, membersOf, readDeployment } from './deployment.ts';
 import { type DeploymentReference, deploymentPath, isUuid } from './deployment-reference.ts';
@@ -27,6 +27,8 @@ export interface FlowRunWish {
 
 /** Attempts that are looked for by a key: more re-runs of one step are nobody's. */
 const MOST_ATTEMPTS = 50;
+/** After so many looks at a late run, it is asked again what it waits for. */
+const LATE_LOOKS = 20;
 
 /** A flow run from its submission to its artifacts. https://docs.prefect.io/v3/concepts/flow-runs */
 export function flowRunJob(access: PrefectAccess, wish: FlowRunWish): Job {
@@ -37,6 +39,7 @@ export function flowRunJob(access: PrefectAccess, wish: FlowRunWish): Job {
   const url = (id: string) => `${server.ui}/runs/flow-run/${id}`;
   const tails = new Map<string, LogTail>();
   let waitsFor: string | undefined;
+  let lateLooks = 0;
 
   /** What is known of the deployment: before it is read, its id where that is how it is named. */
   const submission = (
@@ -114,8 +117,9 @@ export function flowRunJob(access: PrefectAccess, wish: FlowRunWish): Job {
           },
     status: async (client, id, signal) => {
       const run = await client.read(call('GET', `/flow_runs/${id}`), signal);
+      // Why it is late takes several requests, and seldom changes.
       if (!isLate(run)) waitsFor = undefined;
-      else waitsFor ??= await whyLate(run, call, client, signal);
+      else if (lateLooks++ % LATE_LOOKS === 0) waitsFor = await whyLate(run, call, client, signal);
       const status = readFlowRun(run, url(id), waitsFor);
       // The first look only tells whether to attach: whoever goes on looking is shown the log from its beginning.
       const tail = tails.get(id);
@@ -135,15 +139,22 @@ export function flowRunJob(access: PrefectAccess, wish: FlowRunWish): Job {
     conclude: async (client, id, { source }, signal, clock) => {
       await clock.sleep(untilLogged(source, clock.now()), signal);
       const rest = await (tails.get(id) ?? logTail(call, id)).rest(client, signal);
-      const artifacts = await readArtifacts(id, call, client, signal);
+      const artifacts = await readArtifacts(id, call, client, signal).catch((error: unknown) => {
+        if (error instanceof SubmitError) return error;
+        throw error;
+      });
       return {
         outputs: {
           ...flowRunFacts(source),
-          ...(artifacts.length === 0 ? {} : { artifacts: artifactsOutput(artifacts) }),
+          ...(artifacts instanceof SubmitError || artifacts.length === 0
+            ? {}
+            : { artifacts: artifactsOutput(artifacts) }),
         },
         notes: [
           ...(rest.length === 0 ? [] : [{ title: "The end of the run's log", lines: rest }]),
-          ...artifactNotes(artifacts),
+          ...(artifacts instanceof SubmitError
+            ? [{ title: 'The artifacts cannot be read', lines: [artifacts.message] }]
+            : artifactNotes(artifacts)),
         ],
       };
     },
@@ -203,18 +214,24 @@ async function requireFitting({ id, source }: Deployment, body: JsonObject): Pro
 }
 
 /** Every answer to a change of state is a success by its status; its body tells what became of it. */
-function cancellationRefusal(answer: Answer): string | undefined {
+function cancellationRefusal(answer: Answer): CancellationRefusal | undefined {
   const body = answerJson(answer);
   const reason = plainLine(textAt(objectAt(body, 'details'), 'reason') ?? '', 300);
   switch (textAt(body, 'status')) {
+    case 'ACCEPT':
+      return undefined;
     case 'REJECT':
       // What had not begun, or was suspended, is cancelled at once and without a word to any worker.
-      return textAt(objectAt(body, 'state'), 'type') === 'CANCELLED' ? undefined : reason || 'Prefect rejected it';
+      if (textAt(objectAt(body, 'state'), 'type') === 'CANCELLED') return undefined;
+      return { reason: reason || 'Prefect rejected it', isFinal: true };
     case 'ABORT':
-      return reason || 'it is over already';
+      return { reason: reason || 'it is over already', isFinal: true };
     case 'WAIT':
-      return `Prefect wants to be asked again later${reason === '' ? '' : `: ${reason}`}`;
+      return {
+        reason: `Prefect wants to be asked again later${reason === '' ? '' : `: ${reason}`}`,
+        isFinal: false,
+      };
     default:
-      return undefined;
+      return { reason: 'the answer does not say whether it was', isFinal: false };
   }
 }

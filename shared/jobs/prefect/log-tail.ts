@@ -1,6 +1,7 @@
+import { SubmitError } from '../../errors.ts';
 import { answerJson } from '../../http.ts';
 import { isArray, type Json, type JsonObject, numberAt, textAt } from '../../json.ts';
-import { plainText } from '../../remote-text.ts';
+import { plainLine, plainText } from '../../remote-text.ts';
 import type { ServiceClient } from '../../service-client.ts';
 import type { PrefectCall } from './prefect-call.ts';
 
@@ -25,7 +26,7 @@ export function untilLogged(run: Json, now: number): number {
 export interface LogTail {
   /** What is new, at most a page. A refusal or a lost answer costs lines only until the next time. */
   next(client: ServiceClient, signal: AbortSignal): Promise<readonly string[]>;
-  /** All that is left; of very much only the beginning and the end. */
+  /** All that is left; of very much only the beginning and the end. A last line tells what could not be read. */
   rest(client: ServiceClient, signal: AbortSignal): Promise<readonly string[]>;
 }
 
@@ -41,13 +42,19 @@ export function logTail(call: PrefectCall, id: string): LogTail {
   const seen = new Map<string, number>();
   let newest = Number.NEGATIVE_INFINITY;
 
-  const page = async (
+  /** One page; undefined when it could not be had this time. */
+  type ReadPage = (
     body: JsonObject,
     client: ServiceClient,
     signal: AbortSignal,
-  ): Promise<readonly Json[] | undefined> => {
+  ) => Promise<readonly Json[] | undefined>;
+  const once: ReadPage = async (body, client, signal) => {
     const answer = await client.attempt(call('POST', '/logs/filter', body), signal);
     const rows = answer.kind === 'answer' && answer.status === 200 ? answerJson(answer) : undefined;
+    return isArray(rows) ? rows : undefined;
+  };
+  const persistently: ReadPage = async (body, client, signal) => {
+    const rows = await client.read(call('POST', '/logs/filter', body), signal);
     return isArray(rows) ? rows : undefined;
   };
 
@@ -59,7 +66,7 @@ export function logTail(call: PrefectCall, id: string): LogTail {
       return true;
     });
 
-  const next = async (client: ServiceClient, signal: AbortSignal): Promise<readonly Json[]> => {
+  const next = async (page: ReadPage, client: ServiceClient, signal: AbortSignal): Promise<readonly Json[]> => {
     const rows = await page(logsAfter(id, after, 'TIMESTAMP_ASC', offset), client, signal);
     if (rows === undefined) return [];
     const added = fresh(rows);
@@ -80,16 +87,21 @@ export function logTail(call: PrefectCall, id: string): LogTail {
   };
 
   return {
-    next: async (client, signal) => (await next(client, signal)).flatMap(logLines),
+    next: async (client, signal) => (await next(once, client, signal)).flatMap(logLines),
     rest: async (client, signal) => {
       const lines: string[] = [];
-      for (let count = 0; count < LAST_PAGES; count += 1) {
-        lines.push(...(await next(client, signal)).flatMap(logLines));
-        if (!pageWasFull) return lines;
+      try {
+        for (let count = 0; count < LAST_PAGES; count += 1) {
+          lines.push(...(await next(persistently, client, signal)).flatMap(logLines));
+          if (!pageWasFull) return lines;
+        }
+        const end = (await persistently(logsAfter(id, after, 'TIMESTAMP_DESC', 0), client, signal)) ?? [];
+        const last = fresh(end).toReversed();
+        return [...lines, '… (lines left out; the page of the run has all)', ...last.flatMap(logLines)];
+      } catch (error) {
+        if (!(error instanceof SubmitError)) throw error;
+        return [...lines, `… (the rest cannot be read: ${plainLine(error.message, 200)})`];
       }
-      const end = (await page(logsAfter(id, after, 'TIMESTAMP_DESC', 0), client, signal)) ?? [];
-      const last = fresh(end).toReversed();
-      return [...lines, '… (lines left out; the page of the run has all)', ...last.flatMap(logLines)];
     },
   };
 }

@@ -175,6 +175,7 @@ function secretCredential(
       return { headers, expiresAt: Number.POSITIVE_INFINITY };
     },
     clock: environment.clock,
+    log: environment.log,
     subjectEndsAt: () => undefined,
     ownLifeMs: 0,
   });

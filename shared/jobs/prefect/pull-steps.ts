@@ -1,5 +1,6 @@
-import { isArray, isObject, type Json, type JsonObject, textAt } from '../../json.ts';
+import { isArray, isObject, type Json, type JsonObject, objectAt, textAt } from '../../json.ts';
 import { plainLine } from '../../remote-text.ts';
+import { Secret } from '../../secret.ts';
 
 /** What became of the steps by which a deployment's code is fetched. */
 export type Pinned =
@@ -20,7 +21,9 @@ export function pinPullSteps(given: Json | undefined, commit: string, repository
   if (clones.length === 0) return { problem: 'the deployment has no git_clone step among its pull steps', found };
   const own = clones.filter((inputs) => isOwn(inputs, repositoryUrl, clones.length === 1));
   if (own.length === 0) {
-    const repositories = clones.map((inputs) => plainLine(textAt(inputs, 'repository') ?? 'unknown', 200));
+    const repositories = clones.map((inputs) =>
+      plainLine(withoutLogin(textAt(inputs, 'repository') ?? 'unknown'), 200),
+    );
     return {
       problem: `no git_clone step clones ${repositoryUrl ?? 'the repository of this build'}`,
       found: repositories,
@@ -41,6 +44,24 @@ export function pinPullSteps(given: Json | undefined, commit: string, repository
 export function clonedCommit(given: Json | undefined): string | undefined {
   const [inputs] = clonesOf(isArray(given) ? given : []);
   return textAt(inputs, 'commit_sha') ?? branchOf(inputs);
+}
+
+/** Tokens that stand in the steps themselves, as some deployments have them: they go into no log, and are sent back as they are. */
+export function pullSecrets(given: Json | undefined): readonly Secret[] {
+  const texts = clonesOf(isArray(given) ? given : []).flatMap((inputs) => {
+    const login = /^(?:[a-z+]+:\/\/)?(.*)@/i.exec(textAt(inputs, 'repository') ?? '')?.[1] ?? '';
+    const credentials = ['access_token', 'password', 'token'].map((name) =>
+      textAt(name === 'access_token' ? inputs : objectAt(inputs, 'credentials'), name),
+    );
+    return [login, login.slice(login.indexOf(':') + 1), ...credentials];
+  });
+  return texts.flatMap((text) =>
+    text === undefined || text.length < 8 || text.includes('{{') ? [] : [new Secret(text)],
+  );
+}
+
+function withoutLogin(address: string): string {
+  return address.replace(/^([a-z+]+:\/\/)?.*@/i, '$1').replace(/[?#].*$/, '');
 }
 
 function branchOf(inputs: JsonObject | undefined): string | undefined {

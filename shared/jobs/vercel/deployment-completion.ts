@@ -25,8 +25,7 @@ export async function completeDeployment(
   const assigned: string[] = [];
   for (const alias of aliases) {
     const answer = await client.persist(aliasCall(call, id, alias), signal);
-    // A conflict means that the deployment has it already.
-    if (answer.status === 409 || (answer.status >= 200 && answer.status < 300)) {
+    if (isAssigned(answer) || (answer.status >= 200 && answer.status < 300)) {
       assigned.push(alias);
       log.info(`${alias} points at ${id}`);
     } else refused.push(`${alias}: ${refusalOf(answer)}`);
@@ -54,6 +53,12 @@ export function aliasCall(call: VercelCall, id: string, alias: string): HttpCall
 
 function failed(status: RunStatus, cause: FailureCause, message: string): RunStatus {
   return { ...status, phase: 'failed', failure: { cause, message } };
+}
+
+/** A conflict means that the deployment has the domain already, unless it says something else. */
+function isAssigned(answer: Answer): boolean {
+  const code = answerJson(answer) === undefined ? undefined : textAt(vercelError(answer), 'code');
+  return answer.status === 409 && !/in_use|taken|not_ready/.test(code ?? '');
 }
 
 function refusalOf(answer: Answer): string {

@@ -114,6 +114,7 @@ function tokenCredential(source: SecretSource, environment: ExchangeEnvironment)
         expiresAt: Number.POSITIVE_INFINITY,
       }),
       clock: environment.clock,
+      log: environment.log,
       subjectEndsAt: () => undefined,
       ownLifeMs: 0,
     }),
