@@ -74,6 +74,14 @@ function expectClearError(result: StepResult): void {
   expect(result.reportState).toMatch(/^(?:error|FAILED)$/);
 }
 
+/** The run is there, and what was to be done with it then could not be. */
+function expectUnfinished(result: StepResult): void {
+  expect(result.exitCode).toBe(EXIT.jobFailed);
+  expect(result.outputs).toMatchObject({ result: 'failed', failure: 'infrastructure' });
+  expect(result.log).toContain("the service's infrastructure failed; running it again may help");
+  expect(result.reportState).toMatch(/^(?:error|FAILED)$/);
+}
+
 /** How long a request waits for its late answer. What must recover has to answer in time on a busy machine, too. */
 function patienceMs({ times }: Pick<Case, 'times'>): number {
   return times === 1 ? 1_500 : 60;
@@ -110,6 +118,7 @@ export function testExactlyOnce(samples: readonly KindSample[]): void {
         if (sample.repeatable === undefined) expect(submitted.length).toBeLessThanOrEqual(1);
         if (times === 1 && !isTakenAtItsWord(each)) expect(first.exitCode, first.log).toBe(EXIT.done);
         if (first.exitCode === EXIT.done) expect(submitted).not.toEqual([]);
+        else if (each.request === 'completion') expectUnfinished(first);
         else expectClearError(first);
 
         if (submitted.length > 0) stage.clock.advance(startedAt + runningMs(each) - 2_000 - stage.clock.now());

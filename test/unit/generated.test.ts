@@ -169,7 +169,7 @@ test('pipe.yml names the image of this version, and only defaults that every kin
   };
   expect(pipe.image).toBe(`${PROJECT.image}:${PROJECT.version}`);
   expect(pipe.repository).toMatch(/^https:\/\/bitbucket\.org\/[^/]+\/[^/]+$/);
-  expect(pipe.variables.map(({ name }) => name)).toEqual(['WAIT', 'TIMEOUT', 'ON_CANCEL', 'DRY_RUN', 'DEBUG']);
+  expect(pipe.variables.map(({ name }) => name)).toEqual(['WAIT', 'ON_CANCEL', 'DRY_RUN', 'DEBUG']);
 });
 
 test('links between the documents lead somewhere', async () => {
