@@ -4,8 +4,10 @@ import { SubmitError } from '../shared/errors.ts';
 import type { Files } from '../shared/files.ts';
 import type { Host, Outputs, SubjectTokenSource } from '../shared/host.ts';
 import { type Json, stringifyJson } from '../shared/json.ts';
+import { nearestName } from '../shared/nearest-name.ts';
 import { shellFile, shellPath, variableName } from '../shared/output-names.ts';
 import { PROJECT } from '../shared/project.ts';
+import { plainLine } from '../shared/remote-text.ts';
 import { Secret } from '../shared/secret.ts';
 import { bitbucketLog } from './bitbucket-log.ts';
 import { putReport, reportBody } from './bitbucket-reports.ts';
@@ -77,7 +79,17 @@ async function shareVariables(outputs: Outputs, wanted: readonly string[], env: 
       `output-variables: ${file} cannot be written (${error.code ?? 'unknown fault'}); use the outputs file`,
     );
   });
-  return lines.length === 0 ? [] : [`variables ${lines.map((line) => line.slice(0, line.indexOf('='))).join(', ')}`];
+  const there = Object.keys(outputs).map(variableName);
+  const missing = wanted.filter((name) => !there.includes(name)).map((name) => lacking(name, there));
+  return lines.length === 0
+    ? missing
+    : [`variables ${lines.map((line) => line.slice(0, line.indexOf('='))).join(', ')}`, ...missing];
+}
+
+/** Some outputs are there in some endings only, so that one is not is no fault. */
+function lacking(name: string, there: readonly string[]): string {
+  const nearest = nearestName(name, there);
+  return `no variable ${plainLine(name, 80)}: this run has no such output${nearest === undefined ? '' : `; did you mean ${nearest}?`}`;
 }
 
 /** https://support.atlassian.com/bitbucket-cloud/docs/variables-and-secrets/ */

@@ -228,10 +228,20 @@ export function parseSettings<S extends Settings>(
   return faults.messages.length === before ? (values as SettingValues<S>) : undefined;
 }
 
+/** A variable's name where its value should be. */
+export function isUnreplaced(value: Json | undefined): value is string {
+  return typeof value === 'string' && /^\$\{?[A-Z_][A-Z0-9_]*\}?$/.test(value);
+}
+
 function describeFault(setting: Setting, value: Json | undefined, error: z.ZodError): string {
   const issue = error.issues[0];
   const path = issue?.path ?? [];
-  if (setting.secret === true) return `expected ${setting.expected}; what is set is another thing, and is not shown`;
+  if (setting.secret === true) {
+    const got = isUnreplaced(value)
+      ? `got ${value}, which nothing has replaced: no variable of that name is set`
+      : 'what is set is another thing, and is not shown';
+    return `expected ${setting.expected}; ${got}`;
+  }
   if (issue?.code === 'invalid_key')
     return `expected ${setting.expected}; got the name ${showValue(String(path.at(-1)))}`;
   const inner = path.reduce<unknown>((parent, key) => (parent as Record<PropertyKey, unknown>)?.[key], value);

@@ -1,7 +1,7 @@
 import type { Host } from './host.ts';
 import { isArray, isObject, type Json } from './json.ts';
 import { Secret } from './secret.ts';
-import type { Settings } from './settings.ts';
+import { isUnreplaced, type Settings } from './settings.ts';
 
 /**
  * Hides the secrets that stand in the settings themselves before anything is printed: a dry run, or a fault, may show what
@@ -13,7 +13,7 @@ export async function concealStored(settings: Settings, given: ReadonlyMap<strin
     const value = given.get(name);
     // References are no secrets, and are printed.
     if (setting.secret !== true || name === 'secret-from' || value === undefined) continue;
-    const secrets = textsIn(value).filter((text) => !isPlaceholder(text));
+    const secrets = textsIn(value).filter((text) => text !== '' && !isPlaceholder(text) && !isUnreplaced(text));
     stored.push(...secrets.map((text) => new Secret(text)));
     const isWritten = textsIn(host.settings.get(name) ?? '').some((text) => !text.includes('@{env:'));
     if (secrets.length > 0 && isWritten && host.whereSettingsShow !== undefined) {

@@ -99,14 +99,19 @@ function usage(url: string, checkout: string): string {
   const plugin = successes('buildkite').map(
     ({ settings }) => `BUILDKITE_PLUGIN_CONFIGURATION=${quoted(JSON.stringify(settings))} \\\n    plugin`,
   );
-  const names = Object.entries(NAMES_THAT_MATTER).map(([name, what]) => `  A job with "${name}" in its name: ${what}.`);
-  return `${styleText('bold', `Bitbucket, Buildkite, Google Cloud and Databricks, simulated on ${url}`)}
+  const names = Object.entries(NAMES_THAT_MATTER).map(
+    ([name, what]) => `  A job of Vertex AI or Databricks with "${name}" in its name: ${what}.`,
+  );
+  return `${styleText('bold', `Bitbucket, Buildkite, Google Cloud, Databricks, Prefect, Vercel and the secret brokers, simulated on ${url}`)}
 
 This variable sends every request of both packagings here, from wherever they are run:
 
   export KEYLESS_SUBMIT_SIMULATORS=${url}
 
-${styleText('bold', 'A Bitbucket step, in another shell')} (each eval is a new build with a new token):
+The functions "pipe" and "plugin" below run the sources. The image's bundle (npm run bundle, build/pipe/main.mjs) and hooks/command
+take the very same variables.
+
+${styleText('bold', 'A Bitbucket step, in another shell')} (each eval is a new build with a new token for all services):
 
   eval "$(curl -s ${url}/steps/bitbucket)"
   ${pipe.join('\n  ')}

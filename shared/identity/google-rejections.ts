@@ -78,8 +78,13 @@ const STS_REJECTIONS: readonly Rejection[] = [
     matches: /issuer in ID Token/,
     code: 'exchange-issuer',
     happened: 'The provider is configured for another issuer',
-    expected: (_trust, subject) => [`issuer ${subject.issuer}, to the letter (no slash at the end)`],
-    remedy: (trust, subject) => [updateProvider(trust, `--issuer-uri=${subject.issuer}`)],
+    expected: (_trust, subject) => [`a provider of the issuer ${subject.issuer}, to the letter (no slash at the end)`],
+    remedy: (trust, subject) => [
+      'Each CI has an issuer, and a provider, of its own: set «workload-identity-provider» to that of this CI. This shows which issuer it trusts:',
+      `${describeProvider(trust)} --format='value(oidc.issuerUri)'`,
+      'Only if no other CI uses this provider, point it at this one:',
+      updateProvider(trust, `--issuer-uri=${subject.issuer}`),
+    ],
   },
   {
     matches: /stale to sign-in/,
@@ -214,7 +219,7 @@ export function explainImpersonation(
       remedy: disabled
         ? ['Enable it: gcloud services enable iamcredentials.googleapis.com']
         : [
-            'Bind the role (a new binding takes a few minutes to be known):',
+            'Check «service-account». If that is the one, bind the role (a new binding takes a few minutes to be known):',
             `gcloud iam service-accounts add-iam-policy-binding ${target} --role=${role} --member="${member(trust, subject)}"`,
           ],
       link: GUIDE,

@@ -87,7 +87,8 @@ export function explainVercelRejection(
         `such as ${proposedPolicy(trust, subject)}`,
       ],
       remedy: [
-        "Create or correct the policy as shown above (the team's settings, or POST /v1/oauth-apps/oidc-federation/policies).",
+        `Check «team»${trust.policyId === undefined ? '' : ', «policy-id»'} and the claims above.`,
+        "If they are right, create or correct the policy as shown above (the team's settings, or POST /v1/oauth-apps/oidc-federation/policies).",
         ...(isProjectId(trust.project)
           ? []
           : [

@@ -145,7 +145,12 @@ export function explainAwsSecret(trust: AwsTrust, reference: AwsReference, url: 
     return refused(
       `AWS Secrets Manager has no ${reference.id} with such a version in ${trust.region}`,
       ['a secret of that name or ARN in that region, with that version'],
-      ['Compare with what is there:', describe],
+      [
+        'Compare with what is there:',
+        `aws secretsmanager list-secrets --region ${trust.region} --query 'SecretList[].Name'`,
+        'and, where the name is right, with its versions:',
+        describe,
+      ],
     );
   }
   if (/^AccessDenied/.test(type)) {

@@ -127,12 +127,12 @@ export function explainGoogleSecret(
   }
   if (answer.status === 403) {
     return refused(
-      `${identity} may not read ${secret}`,
+      `${identity} may not read ${secret}, or there is no such secret`,
       [
         'the permission secretmanager.versions.access, such as by roles/secretmanager.secretAccessor on this one secret',
       ],
       [
-        'Grant it (a new grant takes a few minutes to be known):',
+        'Check the name in «secret-from». If that is the one, grant it (a new grant takes a few minutes to be known):',
         `gcloud secrets add-iam-policy-binding ${flags} --role=roles/secretmanager.secretAccessor --member="${member(trust)}"`,
       ],
     );

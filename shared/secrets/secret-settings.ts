@@ -34,6 +34,7 @@ export function bindSecrets(
   }
 
   const references = new Map<Broker, Map<string, string>>();
+  let isMistaken = false;
   for (const [written, reference] of Object.entries(values['secret-from'] ?? {})) {
     const name = names.find((known) => known === written || faults.spell(known) === written);
     const broker = BROKERS.find(({ word }) => reference.startsWith(`${word}:`));
@@ -41,6 +42,7 @@ export function bindSecrets(
     else if (broker === undefined) faults.add('secret-from', `${faults.spell(name)}: ${unknownBroker(reference)}`);
     else if (sources.has(name))
       faults.add(name, `is set by itself and in ${faults.spell('secret-from')}; remove one of them`);
+    isMistaken ||= name === undefined || broker === undefined;
     if (name === undefined || broker === undefined) continue;
     if ([...references.values()].some((others) => others.has(name)))
       faults.add(name, `is named twice in ${faults.spell('secret-from')}`);
@@ -54,7 +56,8 @@ export function bindSecrets(
     const bound = broker.bind(own, { values, context, faults, subjectTokens });
     for (const [name, secret] of bound) sources.set(name, brokeredSecret(name, secret));
   }
-  refuseUnused(values, used, binding);
+  // Which broker a reference was meant for that is none, nobody knows.
+  if (!isMistaken) refuseUnused(values, used, binding);
   const receivers = new Set([...references.keys()].map(({ word }) => word));
   // What a kind uses the audience for by itself is Google's trust.
   if (usedElsewhere.includes('secret-audience')) receivers.add(googleSecretManager.word);

@@ -18,7 +18,10 @@ const REFUSALS: readonly LoginRefusal<VaultTrust>[] = [
     code: 'exchange-policy',
     happened: ({ role, authMount }) => `Vault has no role ${role} at auth/${authMount}`,
     expected: () => ['a role of that JWT auth method, in the namespace that is set'],
-    remedy: (trust, subject) => ['Create it, bound to this pipeline:', ...roleLines(trust, subject)],
+    remedy: (trust, subject) => [
+      'Check «vault-role», and that «vault-auth-mount» is the mount of this CI. If they are right, create the role, bound to this pipeline:',
+      ...roleLines(trust, subject),
+    ],
   },
   {
     matches: /audience|\(aud\)/i,
@@ -66,7 +69,10 @@ const REFUSALS: readonly LoginRefusal<VaultTrust>[] = [
     code: 'exchange-signature',
     happened: () => "Vault cannot verify the token's signature",
     expected: (_trust, subject) => [`keys of ${subject.issuer}, reachable from Vault`],
-    remedy: (trust) => ['Check the discovery URL, or the keys that were put there:', `vault read ${configPath(trust)}`],
+    remedy: (trust) => [
+      'Check that «vault-auth-mount» is the mount of this CI, which has keys of its own; then the discovery URL, or the keys that were put there:',
+      `vault read ${configPath(trust)}`,
+    ],
   },
 ];
 

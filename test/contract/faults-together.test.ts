@@ -57,6 +57,20 @@ test.each(TOGETHER)('%s are told at once', async (_what, kind, settings, words) 
   expect(stage.world.requests).toEqual([]);
 });
 
+const REFERENCE = 'google:projects/acme-ml/secrets/prefect-ci';
+
+test.each<[string, Given, string]>([
+  ['a broker', { 'api-key': 'gogle:projects/acme-ml/secrets/prefect-ci' }, 'did you mean google:?'],
+  ['no broker', { 'api-key': 'projects/acme-ml/secrets/prefect-ci' }, 'expected a reference such as google:'],
+  ['a setting', { apikey: REFERENCE }, 'did you mean api-key?'],
+])('a reference that misspells %s makes no other setting look wrong', async (_what, reference, words) => {
+  await using stage = await createStage();
+  const settings = { 'secret-from': reference };
+  const { log } = await runStep(stage, { kind: 'prefect-flow-run', ci: 'buildkite', settings });
+  expect(log).toContain('A setting is wrong; nothing was sent');
+  expect(log).toContain(words);
+});
+
 test.each(JOB_KINDS.map((kind) => [kind.id, kind] as const))(
   'in %s, no wrong setting makes another look wrong',
   async (id, { settings }) => {

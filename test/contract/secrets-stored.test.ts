@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { EXIT } from '../../shared/errors.ts';
 import { PREFECT } from '../simulators/prefect-tenant.ts';
 import { createStage, runStep } from './harness.ts';
+import { CIS } from './kind-samples.ts';
 
 const KIND = 'prefect-flow-run';
 const KEY = PREFECT.keys.service;
@@ -75,4 +76,13 @@ test('a stored key that is refused is told of once', async () => {
   const { exitCode, log } = await runStep(stage, { kind: KIND, ci: 'buildkite', env, settings });
   expect(exitCode, log).toBe(EXIT.identity);
   expect(log.split('is a stored key')).toHaveLength(2);
+});
+
+test.each(CIS)('on %s a variable that nothing has replaced is told by its name, and is no stored key', async (ci) => {
+  await using stage = await createStage();
+  const settings = { ...UNSET, 'api-key': '$PREFECT_KEY' };
+  const { exitCode, log } = await runStep(stage, { kind: KIND, ci, settings });
+  expect(exitCode, log).toBe(EXIT.settings);
+  expect(log).toContain('got $PREFECT_KEY, which nothing has replaced: no variable of that name is set');
+  expect(log).not.toContain('replace that key');
 });

@@ -67,19 +67,19 @@ test('what is served already is not asked for again', async () => {
   expect(asked()).toHaveLength(1);
 });
 
-test.each(['promote', 'rollback'] as const)(
-  'a preview is refused by %s, since it would be built again',
-  async (type) => {
-    await using stage = await createStage();
-    const { vercel } = stage.world;
-    const preview = vercel.deployed(VERCEL.projectId, { target: 'preview' });
-    const { exitCode, log } = await change(stage, type, { deployment: preview });
-    expect(exitCode, log).toBe(EXIT.settings);
-    expect(log).toContain('was not built for production, so Vercel would build it again');
-    expect(log).toContain('Deploy once with target production and skip-domain');
-    expect(vercel.received().filter(({ method, path }) => method === 'POST' && path.includes(`/${type}/`))).toEqual([]);
-  },
-);
+test.each([
+  ['promote', 'Deploy once with target production and skip-domain'],
+  ['rollback', 'Name a deployment that production served before'],
+] as const)('a preview is refused by %s, since it would be built again', async (type, advice) => {
+  await using stage = await createStage();
+  const { vercel } = stage.world;
+  const preview = vercel.deployed(VERCEL.projectId, { target: 'preview' });
+  const { exitCode, log } = await change(stage, type, { deployment: preview });
+  expect(exitCode, log).toBe(EXIT.settings);
+  expect(log).toContain('was not built for production, so Vercel would build it again');
+  expect(log).toContain(advice);
+  expect(vercel.received().filter(({ method, path }) => method === 'POST' && path.includes(`/${type}/`))).toEqual([]);
+});
 
 test.each(['promote', 'rollback'] as const)('domains that %s cannot move are named', async (type) => {
   await using stage = await createStage();
@@ -150,4 +150,34 @@ test.each([
   expect(log).toContain(words);
   expect(log).toContain('team: expected');
   expect(stage.world.requests).toEqual([]);
+});
+
+test('after a rollback, what is deployed is kept from production, until something is promoted', async () => {
+  await using stage = await createStage();
+  const { vercel } = stage.world;
+  const deployed = (build: number) =>
+    runStep(stage, { kind: 'vercel-deployment', ci: 'buildkite', settings: { aliases: null }, build });
+  const served = () => vercel.productionOf(VERCEL.projectId);
+
+  const back = await change(stage, 'rollback', {});
+  expect(back.exitCode, back.log).toBe(EXIT.done);
+  expect(back.log).toContain('New deployments get none of the domains of production, until one is promoted');
+  const kept = await deployed(1);
+  expect(kept.exitCode, kept.log).toBe(EXIT.done);
+  expect(kept.log).toContain('Production of edge was rolled back: this deployment gets none of its domains');
+  expect(kept.log).toContain('none of production yet: vercel-promote points them at this deployment');
+  expect(kept.outputs).toMatchObject({ state: 'STAGED' });
+  expect(served()).toBe(EARLIER);
+
+  // What is served already: promoting it ends the rollback all the same.
+  const staying = await change(stage, 'promote', { deployment: EARLIER });
+  expect(staying.log).not.toContain('nothing is asked for');
+  const promoted = await change(stage, 'promote', { deployment: kept.outputs?.id ?? '' });
+  expect(promoted.exitCode, promoted.log).toBe(EXIT.done);
+  expect(served()).toBe(kept.outputs?.id);
+  const next = await deployed(2);
+  expect(next.exitCode, next.log).toBe(EXIT.done);
+  expect(next.log).not.toContain('rolled back');
+  expect(next.lines).toContain(`  │ ${VERCEL.domain}`);
+  expect(served()).toBe(next.outputs?.id);
 });

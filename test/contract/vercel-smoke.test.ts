@@ -53,6 +53,12 @@ test('another status can be the one that is wanted', async () => {
   expect((await answered({ status: 200 }, { 'smoke-status': '307' })).exitCode).toBe(EXIT.jobFailed);
 });
 
+test('a deployment that does not answer as it should is said to be served, where it is', async () => {
+  const { log, lines } = await answered({ status: 500 });
+  expect(lines, log).toContain(`  │ ${VERCEL.domain}`);
+  expect(log).toContain('They lead to it already; vercel-rollback goes back to an earlier deployment.');
+});
+
 test.each(['bitbucket', 'buildkite'] as const)('a protected deployment lets the token of %s in', async (ci) => {
   await using stage = await createStage();
   stage.world.vercel.protect(VERCEL.projectId);

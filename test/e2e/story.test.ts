@@ -76,11 +76,17 @@ describe.concurrent('a step on Bitbucket', () => {
     await using world = await createWorld();
     kind.setUp?.(world);
     if (outcome === 'fails') kind.fail?.(world);
-    const settings = { ...kind.settings('bitbucket'), 'output-variables': ['KEYLESS_ID', 'KEYLESS_URL'] };
+    const settings = {
+      ...kind.settings('bitbucket'),
+      'output-variables': ['KEYLESS_ID', 'KEYLESS_URL', 'KEYLESS_RESLUT'],
+    };
     const ended = await runStep('bitbucket', { ...(await stepIn(world)), settings, checkout: kind.checkout });
 
     const claims = [world.issuers.bitbucket.issuer, BITBUCKET.workspaceUuid, BITBUCKET.repositoryUuid];
     expectStory(ended, world, { kind, outcome, claims });
+    expect(ended.output).toContain(
+      'no variable KEYLESS_RESLUT: this run has no such output; did you mean KEYLESS_RESULT?',
+    );
     expectOutputs(ended.files['checkout/.keyless-submit/outputs.json'], world, kind, outcome);
 
     const { id, url } = kind.jobIn(world);

@@ -39,6 +39,8 @@ export interface Deployment {
   promoted: boolean;
   /** Its domains are assigned, for good or ill. */
   settled: boolean;
+  /** Its project was rolled back, so it got no domains of its own accord. */
+  withheld: boolean;
   pagesServed: number;
 }
 
@@ -46,7 +48,7 @@ export interface DeploymentStore {
   /** Newest first, with what is due by now done. */
   readonly all: () => readonly Deployment[];
   readonly add: (
-    deployment: Omit<Deployment, 'id' | 'url' | 'createdAt' | 'promoted' | 'settled' | 'pagesServed'>,
+    deployment: Omit<Deployment, 'id' | 'url' | 'createdAt' | 'promoted' | 'settled' | 'withheld' | 'pagesServed'>,
     id?: string,
   ) => Deployment;
   /** By id or by host. */
@@ -60,6 +62,9 @@ export interface DeploymentStore {
   readonly production: (projectId: string) => Deployment | undefined;
   /** Points a project's production domains at a deployment. */
   readonly promote: (deployment: Deployment) => void;
+  /** From a rollback to the next promotion, new deployments are kept from production. */
+  readonly hold: (projectId: string, isRolledBack: boolean) => void;
+  readonly isRolledBack: (projectId: string) => boolean;
 }
 
 /** Every deployment, and the domains that lead to them; domains are assigned in the order in which they come due. */
@@ -67,6 +72,7 @@ export function deploymentStore(now: () => number): DeploymentStore {
   const deployments: Deployment[] = [];
   const domains = new Map<string, Deployment>();
   const production = new Map<string, Deployment>();
+  const rolledBack = new Set<string>();
 
   const assign = (domain: string, deployment: Deployment) => {
     domains.set(domain, deployment);
@@ -91,7 +97,10 @@ export function deploymentStore(now: () => number): DeploymentStore {
       deployment.settled = true;
       const { body, project, life } = deployment;
       if (life.end !== undefined && life.end.kind !== 'ready') continue;
-      if (body.target === 'production' && body.autoAssignCustomDomains !== false) promote(deployment);
+      if (body.target === 'production' && body.autoAssignCustomDomains !== false) {
+        if (rolledBack.has(project.id)) deployment.withheld = true;
+        else promote(deployment);
+      }
       const environment = customEnvironmentOf(project, body.customEnvironmentSlugOrId);
       for (const domain of environment?.domains ?? []) assign(domain, deployment);
     }
@@ -111,6 +120,7 @@ export function deploymentStore(now: () => number): DeploymentStore {
         createdAt: now(),
         promoted: false,
         settled: false,
+        withheld: false,
         pagesServed: 0,
       };
       deployments.push(deployment);
@@ -135,6 +145,11 @@ export function deploymentStore(now: () => number): DeploymentStore {
       return production.get(projectId);
     },
     promote,
+    hold: (projectId, isRolledBack) => {
+      if (isRolledBack) rolledBack.add(projectId);
+      else rolledBack.delete(projectId);
+    },
+    isRolledBack: (projectId) => rolledBack.has(projectId),
   };
 }
 

@@ -57,7 +57,7 @@ function stateView(deployment: Deployment, store: DeploymentStore, aliasAssigned
   const { state, buildingAt, readyAt, canceledAt, aliasesAt } = store.momentOf(deployment);
   const end = life.end ?? { kind: 'ready' };
   const failedAliases = end.kind === 'aliasError' || end.kind === 'checksFailed';
-  const assigned = aliasesAt !== undefined && !failedAliases;
+  const assigned = aliasesAt !== undefined && !failedAliases && !deployment.withheld;
   return {
     readyState: state,
     status: state,

@@ -36,6 +36,7 @@ export function projectView(
       .filter((deployment) => deployment.project === project)
       .slice(0, 5)
       .map((deployment) => brief(deployment, store)),
+    lastRollbackTarget: store.isRolledBack(project.id) ? { deploymentId: current?.id } : null,
     lastAliasRequest: options.promotions.last(project),
   };
 }

@@ -67,6 +67,7 @@ export function promotions(store: DeploymentStore, now: () => number): Promotion
       if (request.applied || statusOf(request) !== 'succeeded') continue;
       request.applied = true;
       store.promote(request.to);
+      store.hold(request.to.project.id, request.type === 'rollback');
     }
   };
 

@@ -91,6 +91,11 @@ export function flowRunJob(access: PrefectAccess, wish: FlowRunWish): Job {
           prepare: async (environment: JobEnvironment) => {
             const deployment = await readDeployment(access, reference, environment.client, environment.signal);
             describeDeployment(deployment, environment);
+            const queue = textAt(body, 'work_queue_name');
+            if (queue !== undefined)
+              environment.log.info(
+                `  this run goes to the queue ${plainLine(queue, 100)}, which is made if there is none`,
+              );
             await requireFitting(deployment, body);
             const startTime =
               scheduled !== undefined && 'afterSeconds' in scheduled

@@ -156,7 +156,10 @@ function checkTogether(
   if (values['id-token-audience'] !== undefined) faults.add('id-token-audience', only);
   if (values['auth-string'] !== undefined || 'auth-string' in (values['secret-from'] ?? {}))
     faults.add('auth-string', only);
-  if (!secrets.has('authorization') && !('api-key' in (values['secret-from'] ?? {})))
+  const named = Object.keys(values['secret-from'] ?? {});
+  // Beside one that is told of because of its name, it may well be this one.
+  const isNamed = named.some((name) => name !== 'auth-string' && !name.startsWith(OF_HEADERS));
+  if (!secrets.has('authorization') && !isNamed)
     faults.add('api-key', `is required for Prefect Cloud: name in ${faults.spell('secret-from')} where it is kept`);
 }
 

@@ -42,7 +42,9 @@ export function explainPrefect(server: PrefectServer, identity: string, call: Ht
       ],
       server.workspace === undefined
         ? ['Check «auth-string», «headers» and «id-token-audience», or what «secret-from» names for them.']
-        : ['Check when the key expires; if it was rotated, store the new one where «secret-from» reads it.'],
+        : [
+            'Check when the key expires. If it was rotated, put the new one where this step has it from: «api-key», or what «secret-from» names for it.',
+          ],
     );
   }
   if (isCsrfRefusal(answer)) {

@@ -57,7 +57,20 @@ export async function concludeDeployment(
   );
   // Only a build that failed has a log that explains it.
   const failedToBuild = status.phase === 'failed' && status.word !== 'READY' && status.word !== 'STAGED';
-  return { outputs, notes: failedToBuild ? await buildLog(id, call, client, signal) : [] };
+  return { outputs, notes: failedToBuild ? await buildLog(id, call, client, signal) : domains(status) };
+}
+
+/** Which domains lead to a deployment that is ready: whatever comes of it then, people are shown it there. */
+function domains({ phase, source, word }: RunStatus): Conclusion['notes'] {
+  const aliases = listAt(source, 'alias').filter((alias) => typeof alias === 'string');
+  if (word === 'STAGED') {
+    const lines = ['none of production yet: vercel-promote points them at this deployment', ...aliases];
+    return [{ title: 'Domains', lines }];
+  }
+  if (aliases.length === 0) return [];
+  const isServed = phase === 'failed' && textAt(source, 'target') === 'production';
+  const back = isServed ? ['They lead to it already; vercel-rollback goes back to an earlier deployment.'] : [];
+  return [{ title: 'Domains', lines: [...aliases, ...back] }];
 }
 
 async function buildLog(

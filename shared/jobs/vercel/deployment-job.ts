@@ -4,7 +4,7 @@ import { type Answer, answerJson, bearer, type HttpCall } from '../../http.ts';
 import { type JsonObject, listAt, numberAt, objectAt, textAt } from '../../json.ts';
 import { Secret } from '../../secret.ts';
 import type { ServiceClient } from '../../service-client.ts';
-import { type FoundRun, type Job, type JobEnvironment, type RunStatus, submissionOf } from '../job-kind.ts';
+import { type FoundRun, type Job, type JobEnvironment, submissionOf } from '../job-kind.ts';
 import type { OutputFile } from './build-output.ts';
 import { attemptOf, fileEntry, markDeployment } from './deployment-body.ts';
 import { type Completion, completeDeployment } from './deployment-completion.ts';
@@ -12,6 +12,7 @@ import { concludeDeployment, type Shipment } from './deployment-conclusion.ts';
 import { hasChecks, readDeployment } from './deployment-status.ts';
 import { fileUploads } from './file-uploads.ts';
 import { hashFiles } from './hash-files.ts';
+import { isRolledBack } from './production-status.ts';
 import { amountOf, describeAmount } from './progress.ts';
 import { requireVisitorToken } from './smoke-test.ts';
 import { segment, VERCEL_ORIGIN, type VercelCall, vercelCalls } from './vercel-api.ts';
@@ -42,15 +43,6 @@ export function deploymentJob(identity: VercelIdentity, plan: DeploymentPlan): J
   const call = vercelCalls(identity.trust.team);
   const explain = (request: HttpCall, answer: Answer): SubmitError => explainVercel(identity, request, answer);
 
-  const status = async (client: ServiceClient, id: string, signal: AbortSignal): Promise<RunStatus> => {
-    const deployment = await client.read(call('GET', `/v13/deployments/${segment(id)}`), signal);
-    const checkRuns = hasChecks(deployment)
-      ? // They only tell more of what the deployment itself says.
-        await client.read(call('GET', `/v2/deployments/${segment(id)}/check-runs`), signal).catch(() => undefined)
-      : undefined;
-    return readDeployment(deployment, { checkRuns, skipDomain: plan.skipDomain });
-  };
-
   const job: Job = {
     title: plan.title,
     identity: identity.title,
@@ -75,7 +67,7 @@ export function deploymentJob(identity: VercelIdentity, plan: DeploymentPlan): J
     readSubmission: (answer) => submissionOf(textAt(answerJson(answer), 'id')),
     recognisesRepeats: false,
     find: (client, key, signal) => findDeployments(plan.project, key, call, client, signal),
-    status,
+    status: statusOf(call, plan.skipDomain),
     cancellation: {
       call: (id) => call('PATCH', `/v12/deployments/${segment(id)}/cancel`),
       command: (id) =>
@@ -93,16 +85,33 @@ export function deploymentJob(identity: VercelIdentity, plan: DeploymentPlan): J
   return job;
 }
 
+function statusOf(call: VercelCall, skipDomain: boolean): Job['status'] {
+  return async (client, id, signal) => {
+    const deployment = await client.read(call('GET', `/v13/deployments/${segment(id)}`), signal);
+    const checkRuns = hasChecks(deployment)
+      ? // They only tell more of what the deployment itself says.
+        await client.read(call('GET', `/v2/deployments/${segment(id)}/check-runs`), signal).catch(() => undefined)
+      : undefined;
+    return readDeployment(deployment, { checkRuns, skipDomain });
+  };
+}
+
 /** The same deployment with its project by id and every file by its contents. */
 async function prepareDeployment(
   job: Job,
-  { completion, files, output, payload, project }: DeploymentPlan,
+  { completion, files, output, payload, project, skipDomain }: DeploymentPlan,
   call: VercelCall,
   environment: JobEnvironment,
 ): Promise<Job> {
   const { client, log, signal } = environment;
   await requireVisitorToken(completion.smoke, environment);
-  const { id, name } = await readProject(project, call, client, signal);
+  const { id, name, source } = await readProject(project, call, client, signal);
+  // Its domains stay where they are, so nobody should wait for them.
+  const isKept = textAt(payload, 'target') === 'production' && !skipDomain && isRolledBack(source);
+  if (isKept)
+    log.warning(
+      `Production of ${name} was rolled back: this deployment gets none of its domains until one is promoted (vercel-promote).`,
+    );
   const amount = amountOf(output);
   const elsewhere = output.filter((file) => !file.name.startsWith('.vercel/output/')).length;
   log.info(`build: ${describeAmount(amount)}${elsewhere === 0 ? '' : `, ${elsewhere} of them from outside of it`}`);
@@ -114,6 +123,7 @@ async function prepareDeployment(
     payload: { ...payload, name, project: id, files: hashed.map(fileEntry) },
     supply: uploads.supply,
     find: (found, key, until) => findDeployments(id, key, call, found, until),
+    ...(isKept ? { status: statusOf(call, true) } : {}),
     conclude: (reader, made, ended, until) => concludeDeployment(made, ended, shipment(), call, reader, until),
   };
 }

@@ -124,7 +124,8 @@ export const vercelDeployment = defineKind({
     if (faults.messages.length > 0) return undefined;
     const payload = deploymentBody(body, wishes, context);
     return deploymentJob(identity, {
-      title: `${values.project}, ${environment ?? target}`,
+      // What an earlier deployment was made for, it knows itself.
+      title: attach ? values.project : `${values.project}, ${environment ?? target}`,
       payload: attach ? undefined : { ...payload, files: output.map(fileEntry) },
       project: values.project,
       output,

@@ -43,6 +43,11 @@ const PATHS: Readonly<Record<ChangeType, { readonly request: string; readonly al
 };
 /** Domains move in seconds; a rolling release that it queues behind may take longer. */
 const LONGEST_SECONDS = 45 * 60;
+/** What a rollback means for those who deploy next. */
+const KEPT_BACK = {
+  title: 'From now on',
+  lines: ['New deployments get none of the domains of production, until one is promoted (vercel-promote).'],
+};
 /** Of many domains that could not be moved, so many are told. */
 const MOST_ALIASES = 100;
 
@@ -172,7 +177,9 @@ function requireFit(type: ChangeType, id: string, deployment: Json, project: str
     throw refuse(
       `was not built for production, so Vercel would build it again instead of ${type === 'promote' ? 'promoting it' : 'rolling back to it'}`,
       'a deployment with the target production',
-      'Deploy once with «target» production and «skip-domain», test that deployment, and promote it.',
+      type === 'promote'
+        ? 'Deploy once with «target» production and «skip-domain», test that deployment, and promote it.'
+        : 'Name a deployment that production served before.',
     );
   }
   if (state !== 'READY')
@@ -196,7 +203,10 @@ async function concludeChange(
       ...(production === undefined ? {} : { production }),
       ...(failed.length === 0 ? {} : { 'failed-aliases': JSON.stringify(failed) }),
     },
-    notes: failed.length === 0 ? [] : [{ title: 'Domains that could not be moved', lines: failed }],
+    notes: [
+      ...(failed.length === 0 ? [] : [{ title: 'Domains that could not be moved', lines: failed }]),
+      ...(type === 'rollback' && status.phase === 'succeeded' ? [KEPT_BACK] : []),
+    ],
   };
 }
 

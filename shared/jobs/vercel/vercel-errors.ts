@@ -43,7 +43,10 @@ export function explainVercel(identity: VercelIdentity, call: HttpCall, answer: 
       'credential-rejected',
       'Vercel does not accept the token',
       ['a token that is valid now, of this team or project'],
-      ['Start the step again. With a token of your own, check that it has not expired and is the one that is meant.'],
+      [
+        'A token of your own («token», or what «secret-from» names for it): check that it has not expired and is the one that is meant.',
+        'A token of the exchange: start the step again.',
+      ],
     );
   }
   if (answer.status === 403 && error.saml === true) {
@@ -71,6 +74,14 @@ export function explainVercel(identity: VercelIdentity, call: HttpCall, answer: 
       "A limit of the team's plan does not allow it",
       ["room within the plan's limits"],
       ['Wait until the limit begins anew, or change the plan.'],
+    );
+  }
+  if (answer.status === 404 && /^\/v9\/projects\/[^/]+$/.test(url.pathname)) {
+    return reject(
+      'not-found',
+      `Team ${trust.team} has no project ${trust.project}, or the identity may not see it`,
+      ['the name or the id of a project of that team'],
+      ["Check «project» and «team», and that the project is among the policy's resources."],
     );
   }
   if (answer.status === 404) {
