@@ -222,6 +222,7 @@ async function tellUnfinished(
   const url = status?.url ?? narration.baseOutputs.url;
   const outputs = {
     ...narration.baseOutputs,
+    ...status?.outputs,
     result: 'unfinished',
     ...(url === undefined ? {} : { url }),
     ...(status === undefined ? {} : { state: status.word }),

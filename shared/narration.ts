@@ -10,8 +10,8 @@ import type { Submitted } from './submit.ts';
 /** What the user is told of a submitted job besides its states: log, report and outputs. Reporting never fails the step. */
 export interface Narration {
   submitted(): Promise<void>;
-  /** The end of a step that does not wait. Returns the exit code. */
-  left(): Promise<number>;
+  /** The end of a step that does not wait, with what it last saw of the run. Returns the exit code. */
+  left(seen: RunStatus | undefined): Promise<number>;
   /** Announces the wait, and at once what will cut it short. Times are in ms since the epoch. */
   waiting(times: { readonly now: number; readonly deadline: number; readonly credentialEnd: number | undefined }): void;
   phase(status: RunStatus): void;
@@ -104,10 +104,8 @@ export function createNarration(
     // Before anything else: from now on a killed step must be able to cancel its job.
     if (values.wait && job.cancellation !== undefined)
       await host.remember({ kind: kind.id, id }).catch(warn('Keeping the job for a later cancel'));
-    tell('Publishing the outputs', async () => {
-      const places = await host.publish({ ...baseOutputs, result: 'submitted' }, values.wait ? 'interim' : 'final');
-      if (!values.wait) for (const place of places) log.info(`outputs: ${place}`);
-    });
+    if (values.wait)
+      tell('Publishing the outputs', () => host.publish({ ...baseOutputs, result: 'submitted' }, 'interim'));
     tellReport(report('pending', `submitted as ${id}`, startUrl));
   };
 
@@ -116,7 +114,20 @@ export function createNarration(
     baseFacts,
     followUp,
     submitted,
-    left: async () => {
+    left: async (seen) => {
+      const url = seen?.url ?? startUrl;
+      showUrl(url);
+      for (const [name, value] of Object.entries(seen?.outputs ?? {})) log.info(`${name}: ${plainLine(value, 300)}`);
+      if (url !== startUrl) tellReport(report('pending', `submitted as ${id}`, url));
+      const outputs = {
+        ...baseOutputs,
+        ...seen?.outputs,
+        ...(url === undefined ? {} : { url }),
+        result: 'submitted',
+      };
+      tell('Publishing the outputs', async () => {
+        for (const place of await host.publish(outputs, 'final')) log.info(`outputs: ${place}`);
+      });
       if (job.complete !== undefined)
         log.info('What is done and checked at the end is left to the step that attaches: give it the same settings.');
       for (const line of followUp) log.info(line);

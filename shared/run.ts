@@ -9,7 +9,7 @@ import { createGrace, type Grace } from './grace.ts';
 import type { Host } from './host.ts';
 import type { Http } from './http.ts';
 import type { CredentialSource } from './identity/credential.ts';
-import type { Job, JobEnvironment } from './jobs/job-kind.ts';
+import type { Job, JobEnvironment, RunStatus } from './jobs/job-kind.ts';
 import { createNarration } from './narration.ts';
 import { withRedaction } from './redaction.ts';
 import { plainLine } from './remote-text.ts';
@@ -20,6 +20,8 @@ import { type WatchEnd, watch } from './watch.ts';
 
 /** How long ending a credential may hold up the end of a step. */
 const RELEASE_MS = 5_000;
+/** How long a step that does not wait may look for what its submission became. */
+const LOOK_MS = 10_000;
 
 /** Everything that the core touches, given by a packaging's main. */
 export interface RunEnvironment extends BindEnvironment {
@@ -82,7 +84,10 @@ async function underCredential(given: BoundRun, environment: IdentifiedRun): Pro
   const startedAt = clock.now();
   const narration = createNarration(bound, host, submitted, key);
   await narration.submitted();
-  if (!values.wait && !signal.aborted) return narration.left();
+  if (!values.wait && !signal.aborted) {
+    const seen = job.url(submitted.id) === undefined ? await look(job, submitted.id, environment) : undefined;
+    if (!signal.aborted) return narration.left(seen);
+  }
 
   const deadline = startedAt + bound.waitSeconds * 1000;
   narration.waiting({ now: startedAt, deadline, credentialEnd: credential.lastsUntil() });
@@ -117,6 +122,19 @@ async function submit(bound: BoundRun, environment: IdentifiedRun) {
     previousAttempt: (wanted) => previousAttempt(host, wanted),
   });
   return { bound: { ...bound, job }, submitted, key };
+}
+
+/** One look at a run whose address only the service knows; undefined, with a warning, where it cannot be had now. */
+async function look(job: Job, id: string, environment: IdentifiedRun): Promise<RunStatus | undefined> {
+  const { client, log, signal } = environment;
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(LOOK_MS)]);
+  try {
+    return await job.status(client, id, limit);
+  } catch (error) {
+    const why = error instanceof SubmitError ? error.message : `no answer came within ${LOOK_MS / 1000} s`;
+    if (!signal.aborted) log.warning(`Its address is not known yet: ${why}`);
+    return undefined;
+  }
 }
 
 /** Does what is left to do with a run that succeeded. */

@@ -26,6 +26,8 @@ export interface RunStatus {
   readonly detail?: string;
   readonly failure?: { readonly cause: FailureCause; readonly message: string };
   readonly url?: string;
+  /** What later steps can make use of before the run is over. */
+  readonly outputs?: Outputs;
   /** When the service began with the run, in ms since the epoch, where it says. */
   readonly startedAt?: number;
   /** The states of the run's tasks, where it has several. */

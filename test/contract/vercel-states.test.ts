@@ -90,7 +90,12 @@ test('it is not live before its domains are assigned', () =>
 
 test('a build for production is not deployed as a preview', () =>
   stages.use(async (stage, build) => {
-    const { exitCode, log } = await deploy(stage, build, {}, { settings: { target: 'preview' } });
+    const { exitCode, log } = await runStep(stage, {
+      kind: 'vercel-deployment',
+      ci: 'buildkite',
+      build,
+      settings: { target: 'preview' },
+    });
     expect(exitCode).toBe(EXIT.settings);
     expect(log).toContain('target: the build was made for production and would be deployed to preview');
   }));
@@ -158,3 +163,41 @@ test.each(CIS)('on %s a timeout that is set holds, be it the one that others hav
     expect(exitCode, log).toBe(EXIT.done);
   }),
 );
+
+test.each(CIS)('on %s a deployment that is not waited for can be found by its address', (ci) =>
+  stages.use(async (stage, build) => {
+    const life = { end: { kind: 'ready' } } as const;
+    const { exitCode, log, outputs, deployment } = await deploy(stage, build, life, { ci, settings: { wait: false } });
+    expect(exitCode, log).toBe(EXIT.done);
+    expect(outputs).toMatchObject({
+      id: deployment?.id,
+      result: 'submitted',
+      url: expect.stringMatching(/^https:\/\/vercel\.com\//),
+      'deployment-url': `https://${deployment?.url}`,
+    });
+    expect(log).toContain(`deployment-url: https://${deployment?.url}`);
+  }),
+);
+
+test('a deployment that is not waited for is handed out without its address where that cannot be read', () =>
+  stages.use(async (stage, build) => {
+    const recover = breakRequests(
+      stage.world,
+      { method: 'GET', path: /\/v13\/deployments\// },
+      { kind: 'status-503', times: 99 },
+    );
+    const { exitCode, log, outputs, deployment } = await deploy(stage, build, {}, { settings: { wait: false } });
+    recover();
+    expect(exitCode, log).toBe(EXIT.done);
+    expect(outputs).toMatchObject({ id: deployment?.id, result: 'submitted' });
+    expect(log).toContain('Its address is not known yet');
+  }));
+
+test('a deployment that a step stops waiting for is handed out with its address', () =>
+  stages.use(async (stage, build) => {
+    const settings = { timeout: '1m', 'on-cancel': 'detach' };
+    const life = { buildingMs: 20 * MINUTE, end: { kind: 'ready' } } as const;
+    const { exitCode, log, outputs, deployment } = await deploy(stage, build, life, { settings });
+    expect(exitCode, log).toBe(EXIT.deadline);
+    expect(outputs).toMatchObject({ result: 'unfinished', 'deployment-url': `https://${deployment?.url}` });
+  }));

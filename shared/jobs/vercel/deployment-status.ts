@@ -31,12 +31,14 @@ export function hasChecks(deployment: Json): boolean {
 export function readDeployment(deployment: Json, reading: StatusReading): RunStatus {
   const word = textAt(deployment, 'readyState') ?? textAt(deployment, 'status') ?? 'QUEUED';
   const url = pageOf(deployment);
+  const address = addressOf(deployment);
   const startedAt = numberAt(deployment, 'buildingAt');
   return {
     word: plainLine(word, 80),
     parts: listAt(reading.checkRuns, 'runs').map((run) => checkPart(run)),
     source: deployment,
     ...(url === undefined ? {} : { url }),
+    ...(address === undefined ? {} : { outputs: { 'deployment-url': address } }),
     ...(startedAt === undefined ? {} : { startedAt }),
     ...standing(word, deployment, reading),
   };
