@@ -153,13 +153,13 @@ async function createAttempt(
   environment: SubmissionEnvironment,
 ): Promise<Submitted> {
   const { client, clock, grace, log, signal } = environment;
-  const call = job.submissionCall(payload, { key, attempt, token: attemptToken(key, attempt) });
   let startedAt = clock.now();
   /** Why it is not known whether an earlier round made the run. */
   let unknown: string | undefined;
   signal.throwIfAborted();
   for (let round = 1; ; round += 1) {
     const lastTry = signal.aborted;
+    const call = job.submissionCall(payload, { key, attempt, token: attemptToken(key, attempt) });
     const result = await client
       .attempt(call, lastTry ? grace.lastTry : grace.answer)
       .catch((error: unknown): Attempt => {

@@ -123,7 +123,7 @@ export interface Job {
   submissionCall(payload: JsonObject, mark: SubmissionMark): HttpCall;
   /** What a successful answer to a submission names; undefined when the answer is not whole. */
   readSubmission(answer: Answer): Submission | undefined;
-  /** Gives what a refused submission asks for, so that it can be sent again; false when the refusal asks for nothing. */
+  /** Does what makes the next `submissionCall` fit after a refusal; false when nothing would. */
   readonly supply?: (refusal: Answer, environment: JobEnvironment) => Promise<boolean>;
   /** Whether the service itself recognises a repeated submission by its token. Else `find` must tell. */
   readonly recognisesRepeats: boolean;

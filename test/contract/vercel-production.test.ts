@@ -4,9 +4,11 @@ import { expect, test } from 'vitest';
 import { EXIT } from '../../shared/errors.ts';
 import type { Json } from '../../shared/json.ts';
 import { VERCEL } from '../simulators/vercel-tenant.ts';
-import { createStage, runStep, type Stage } from './harness.ts';
+import { breakRequests } from './breakable.ts';
+import { createStage, runStep, type Stage, type StepResult } from './harness.ts';
 import { CIS } from './kind-samples.ts';
 import { EARLIER } from './vercel-samples.ts';
+import type { VirtualClock } from './virtual-clock.ts';
 
 const STAGING = { 'skip-domain': true, aliases: null };
 
@@ -43,6 +45,38 @@ test.each(CIS)('on %s, one step deploys and another promotes what it made', asyn
     'deployment-url': made.outputs?.['deployment-url'],
   });
 });
+
+test.each([
+  ['under way', { wait: false }, 30_000],
+  ['done', {}, 100],
+] as const)(
+  'a change that another step asked for in the meantime is joined: %s',
+  async (_what, settings, pendingMs) => {
+    await using stage = await createStage();
+    const { vercel } = stage.world;
+    const deployment = vercel.deployed(VERCEL.projectId, { skipDomain: true });
+    vercel.deployed(VERCEL.projectId);
+    const target = { method: 'POST', path: /\/promote\// } as const;
+    vercel.nextPromotion({ pendingMs });
+    const recover = breakRequests(stage.world, target, { kind: 'status-429', times: 1, retryAfterSeconds: 1 });
+    let other: Promise<StepResult> | undefined;
+    // Between its look at the project and its request, this step has to wait, and the other has not.
+    const clock: VirtualClock = {
+      ...stage.clock,
+      sleep: async (ms, signal) => {
+        other ??= change(stage, 'promote', { ...settings, deployment });
+        expect((await other).exitCode).toBe(EXIT.done);
+        await stage.clock.sleep(ms, signal);
+      },
+    };
+    const { exitCode, log, outputs } = await change({ ...stage, clock }, 'promote', { deployment });
+    recover();
+    expect(exitCode, log).toBe(EXIT.done);
+    expect(log).toContain('the same was asked for in the meantime');
+    expect(outputs).toMatchObject({ id: deployment, result: 'succeeded' });
+    expect(vercel.productionOf(VERCEL.projectId)).toBe(deployment);
+  },
+);
 
 test('a deployment can be named by its address', async () => {
   await using stage = await createStage();

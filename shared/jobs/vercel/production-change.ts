@@ -125,7 +125,7 @@ async function prepareChange(
     productionOf(project.source) === id &&
     (isSame || !isChanging) &&
     !(type === 'promote' && isRolledBack(project.source));
-  const isNeeded = !isDone && !(isSame && isChanging);
+  let isNeeded = !isDone && !(isSame && isChanging);
   if (!isNeeded)
     log.info(isDone ? `production serves ${id} already: nothing is asked for` : `${id}: the same is under way`);
 
@@ -142,6 +142,13 @@ async function prepareChange(
       if (isNeeded) acceptedAt = answer.dateMs;
       queued = answer.status === 202;
       return isNeeded || answerJson(answer) !== undefined ? { id, isNew: isNeeded } : undefined;
+    },
+    supply: async (refusal, { client: reader, signal: until }) => {
+      if (refusal.status !== 409 || !isNeeded || requestOf(await read(reader, until), mark()) === undefined)
+        return false;
+      log.info(`${id}: the same was asked for in the meantime`);
+      isNeeded = false;
+      return true;
     },
     // A request whose answer was lost shows in the project.
     find: async (reader, _key, until) =>
