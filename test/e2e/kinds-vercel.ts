@@ -5,6 +5,10 @@ const inProject = { team: VERCEL.teamId, project: VERCEL.project };
 const identity = `OIDC policy of team ${VERCEL.teamId}`;
 const exchange = `exchanged at api.vercel.com for team ${VERCEL.teamId}`;
 
+function pageOf(deployment: string): string {
+  return `https://vercel.com/${VERCEL.team}/${VERCEL.project}/${deployment.replace('dpl_', '')}`;
+}
+
 /** A small build, as `vercel build` leaves it. */
 export const BUILD_OUTPUT = {
   '.vercel/output/config.json': '{"version":3,"routes":[{"handle":"filesystem"}]}',
@@ -30,7 +34,7 @@ export const DEPLOY: CancellableKind = {
   cancels: /\/v12\/deployments\/dpl_[^/]+\/cancel\?/,
   jobIn: (world) => {
     const id = world.vercel.deployments()[0]?.id ?? '';
-    return { id, url: `https://vercel.com/${VERCEL.team}/${VERCEL.project}/${id.replace('dpl_', '')}` };
+    return { id, url: pageOf(id) };
   },
   story: {
     identity,
@@ -58,7 +62,7 @@ function productionKind(type: 'promote' | 'rollback', deployment: string): KindI
     fail: (world) => world.vercel.nextPromotion({ pendingMs: 1_000, runningMs: 1_000, end: 'failed' }),
     submitted: (world) =>
       world.vercel.received().filter(({ method, path }) => method === 'POST' && path.includes(`/${type}/dpl_`)).length,
-    jobIn: () => ({ id: deployment }),
+    jobIn: () => ({ id: deployment, url: pageOf(deployment) }),
     story: {
       identity,
       exchange,

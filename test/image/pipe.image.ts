@@ -4,6 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { temporaryFolder } from '../e2e/folders.ts';
+import { KINDS_IN_USE } from '../e2e/kinds.ts';
+import { asVariables } from '../e2e/pipe.ts';
+import { stepIn } from '../e2e/step.ts';
 import { COMMIT, DATABRICKS, GOOGLE, providerName } from '../simulators/tenant.ts';
 import { createWorld, type World } from '../simulators/world.ts';
 import { buildImage, type PipeImage, pipeEnvironment, runPipe } from './container.ts';
@@ -109,6 +113,25 @@ test('a Databricks run from an inline spec, with a list of objects', async () =>
   expect(exitCode).toBe(0);
   const body = JSON.parse(world.databricks.runs().at(-1)?.body ?? '{}');
   expect(body.access_control_list).toEqual([{ group_name: 'ml-team', permission_level: 'CAN_VIEW' }]);
+});
+
+test.each(KINDS_IN_USE)('$id runs in the image', async (kind) => {
+  await using own = await createWorld();
+  kind.setUp?.(own);
+  using clone = temporaryFolder('clone', kind.checkout);
+  const before = kind.submitted(own);
+  const { simulators, token = '' } = await stepIn(own);
+  const env = pipeEnvironment(asVariables(kind.settings('bitbucket')), {
+    KEYLESS_SUBMIT_SIMULATORS: simulators,
+    BITBUCKET_STEP_OIDC_TOKEN: token,
+  });
+  const { exitCode, output } = await runPipe({ image, env, cloneDir: clone.path });
+  expect(output).toContain('✔ The job succeeded');
+  expect(output).toContain(kind.story.exchange);
+  expect(exitCode).toBe(0);
+  const outputs = JSON.parse(await readFile(join(clone.path, '.keyless-submit/outputs.json'), 'utf8'));
+  expect(outputs).toMatchObject({ ...kind.jobIn(own), kind: kind.id, result: 'succeeded' });
+  expect(kind.submitted(own)).toBe(before + 1);
 });
 
 test('a missing token says what to add, with exit code 3', async () => {

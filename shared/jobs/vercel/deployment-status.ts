@@ -138,7 +138,7 @@ function isFailedCheck(run: Json): boolean {
 }
 
 /** Where people see the deployment's builds, checks and logs. */
-function pageOf(deployment: Json): string | undefined {
+export function pageOf(deployment: Json): string | undefined {
   const page = textAt(deployment, 'inspectorUrl');
   return page !== undefined && /^https:\/\/[^\s"'<>]+$/.test(page) ? page : addressOf(deployment);
 }

@@ -6,7 +6,7 @@ import { Secret } from '../../secret.ts';
 import type { ServiceClient } from '../../service-client.ts';
 import type { Conclusion, Job, JobEnvironment, RunStatus } from '../job-kind.ts';
 import type { DeploymentReference } from './deployment-reference.ts';
-import { addressOf } from './deployment-status.ts';
+import { addressOf, pageOf } from './deployment-status.ts';
 import {
   type ChangeMark,
   type ChangeType,
@@ -134,6 +134,8 @@ async function prepareChange(
   const mark = (): ChangeMark => ({ type, deployment: id, before: isNeeded ? before : undefined, acceptedAt, queued });
   const read = async (reader: ServiceClient, until: AbortSignal): Promise<Json> =>
     reader.read(projectCall(call, project.id), until);
+  const wasAsked = async (reader: ServiceClient, until: AbortSignal): Promise<boolean> =>
+    requestOf(await read(reader, until), mark()) !== undefined;
   return {
     ...job,
     payload: { project: project.id, deployment: id },
@@ -144,15 +146,13 @@ async function prepareChange(
       return isNeeded || answerJson(answer) !== undefined ? { id, isNew: isNeeded } : undefined;
     },
     supply: async (refusal, { client: reader, signal: until }) => {
-      if (refusal.status !== 409 || !isNeeded || requestOf(await read(reader, until), mark()) === undefined)
-        return false;
+      if (refusal.status !== 409 || !isNeeded || !(await wasAsked(reader, until))) return false;
       log.info(`${id}: the same was asked for in the meantime`);
       isNeeded = false;
       return true;
     },
     // A request whose answer was lost shows in the project.
-    find: async (reader, _key, until) =>
-      requestOf(await read(reader, until), mark()) === undefined ? [] : [{ id, attempt: 1 }],
+    find: async (reader, _key, until) => ((await wasAsked(reader, until)) ? [{ id, attempt: 1 }] : []),
     status: async (reader, _id, until) => {
       const now = await read(reader, until);
       // Where the answer did not tell when it was accepted, the request itself does.
@@ -161,6 +161,7 @@ async function prepareChange(
     },
     conclude: (reader, _id, status, until) =>
       concludeChange(type, project.id, status, addressOf(deployment), call, reader, until),
+    url: () => pageOf(deployment),
   };
 }
 
