@@ -81,9 +81,8 @@ async function shareVariables(outputs: Outputs, wanted: readonly string[], env: 
   });
   const there = Object.keys(outputs).map(variableName);
   const missing = wanted.filter((name) => !there.includes(name)).map((name) => lacking(name, there));
-  return lines.length === 0
-    ? missing
-    : [`variables ${lines.map((line) => line.slice(0, line.indexOf('='))).join(', ')}`, ...missing];
+  const shared = lines.map((line) => line.slice(0, line.indexOf('=')));
+  return [...(shared.length === 0 ? [] : [`variables ${shared.join(', ')}`]), ...missing];
 }
 
 /** Some outputs are there in some endings only, so that one is not is no fault. */

@@ -156,6 +156,23 @@ test('a deployment that is ready keeps its outputs where its domain cannot be as
     expect(log).not.toContain('goes on');
   }));
 
+test.each([
+  ['alias_in_use', EXIT.jobFailed],
+  ['conflict', EXIT.done],
+])('a domain that meets a conflict named %s ends the step with %i', (code, exit) =>
+  stages.use(async (stage, build) => {
+    const target = { method: 'POST', path: /\/v2\/deployments\/[^/]+\/aliases$/ } as const;
+    const text = JSON.stringify({ error: { code, message: 'The domain is at another deployment, or at this one.' } });
+    const answer = { status: 409, type: 'application/json', text };
+    const recover = breakRequests(stage.world, target, { kind: 'answer', times: 99, answer });
+    const step = { settings: { aliases: ['pr-7.acme.example'] } };
+    const { exitCode, log } = await deploy(stage, build, {}, step);
+    recover();
+    expect(exitCode, log).toBe(exit);
+    expect(log).toContain(exit === EXIT.done ? 'pr-7.acme.example points at' : `not under pr-7.acme.example: ${code}`);
+  }),
+);
+
 test.each(CIS)('on %s a timeout that is set holds, be it the one that others have by default', (ci) =>
   stages.use(async (stage, build) => {
     const life = { buildingMs: 50 * MINUTE, end: { kind: 'ready' } } as const;
