@@ -5,6 +5,7 @@ import { shellFile, shellPath } from '../shared/output-names.ts';
 import { PROJECT } from '../shared/project.ts';
 import { plainLine } from '../shared/remote-text.ts';
 import { collectFaults, parseSettings, type SettingValues } from '../shared/settings.ts';
+import { shortKey } from '../shared/submission-key.ts';
 import type { Agent } from './agent.ts';
 import { annotationBody, annotationStyle } from './annotation.ts';
 import { buildkiteContext } from './buildkite-context.ts';
@@ -53,6 +54,15 @@ export function buildkiteHost({ env, settings, files, agent, write }: BuildkiteE
     return exitCode === 0 ? readOutputs(stdout) : undefined;
   };
 
+  /**
+   * Whether another job of the step, such as one of a matrix, published another submission: then no single one may pass for the
+   * step's. In a re-run, an earlier run of the same job may be the other one.
+   */
+  const isOfSeveral = async (outputs: Outputs): Promise<boolean> => {
+    const other = await publishedOutputs(scope);
+    return other?.result === SEVERAL || (context.attempt <= 1 && other !== undefined && other.id !== outputs.id);
+  };
+
   return {
     context,
     settings,
@@ -72,37 +82,58 @@ export function buildkiteHost({ env, settings, files, agent, write }: BuildkiteE
       if (exitCode !== 0)
         log.debug(`buildkite-agent redactor add ended with ${exitCode}; tokens are never printed all the same`);
     },
-    report: (report) =>
+    report: (report, key) =>
       mustSucceed(
-        [
-          'annotate',
-          '--context',
-          `${PROJECT.name}-${env.BUILDKITE_STEP_ID ?? 'step'}-${env.BUILDKITE_PARALLEL_JOB ?? '0'}`.slice(0, 100),
-          '--style',
-          annotationStyle(report),
-        ],
+        ['annotate', '--context', annotationContext(key), '--style', annotationStyle(report)],
         annotationBody(report),
       ),
-    publish: async (outputs, stage) => {
+    removeReport: (key) => mustSucceed(['annotation', 'remove', '--context', annotationContext(key)], ''),
+    publish: async (outputs, stage, key) => {
       const places: string[] = [];
       if (typeof outputsFile === 'string') {
         await files.write(outputsFile, `${stringifyJson(outputs, 2)}\n`);
         await files.write(shellPath(outputsFile), shellFile(outputs));
         places.push(outputsFile, shellPath(outputsFile));
       }
-      // Each value is a process of its own, so single ones wait until they are final.
+      const own = `${scope}:${shortKey(key)}`;
+      const isShared = await isOfSeveral(outputs);
+      const shown = isShared ? { kind: outputs.kind ?? '', result: SEVERAL } : outputs;
+      // Each value takes a process, so single ones wait until they are final.
       const values = stage === 'final' ? metaDataValues(outputs) : [];
       await Promise.all([
-        mustSucceed(['meta-data', 'set', scope], stringifyJson(withinLimit(outputs))),
-        ...values.map(([name, value]) => mustSucceed(['meta-data', 'set', `${scope}:${name}`], value)),
+        mustSucceed(['meta-data', 'set', own], stringifyJson(withinLimit(outputs))),
+        mustSucceed(['meta-data', 'set', scope], stringifyJson(withinLimit(shown))),
+        ...values.map(([name, value]) =>
+          mustSucceed(['meta-data', 'set', `${scope}:${name}`], isShared ? SEVERAL : value),
+        ),
       ]);
-      return [...places, `meta-data ${scope}:NAME (buildkite-agent meta-data get ${scope}:id)`];
+      return isShared
+        ? [...places, `meta-data ${own} (this step has several submissions: buildkite-agent meta-data get ${own})`]
+        : [...places, `meta-data ${scope}:NAME (buildkite-agent meta-data get ${scope}:id)`];
     },
-    earlierOutputs: (step) => publishedOutputs(`${PROJECT.name}:${step}`),
-    previousOutputs: () => publishedOutputs(scope),
+    earlierOutputs: async (step) => {
+      const place = `${PROJECT.name}:${step}`;
+      const { stdout } = await agent(['meta-data', 'keys'], { timeoutMs: REPORT_TIMEOUT_MS });
+      const owned = stdout
+        .split('\n')
+        .filter((name) => name.startsWith(`${place}:`) && OWN_PLACE.test(name.slice(place.length)));
+      // A step of an older version of the plugin has the one place only.
+      const found = await Promise.all((owned.length === 0 ? [place] : owned).map(publishedOutputs));
+      return found.filter((outputs) => outputs !== undefined);
+    },
+    previousOutputs: (key) => publishedOutputs(`${scope}:${shortKey(key)}`),
     remember: (job) => rememberJob(env, job),
     forget: () => forgetJob(env),
   };
+}
+
+/** What stands for an output that a step's several submissions each have. */
+const SEVERAL = 'several';
+/** After a step's name: the index of a parallel job, and the beginning of a submission key. */
+const OWN_PLACE = /^(?::\d+)?:[0-9a-f]{12}$/;
+
+function annotationContext(key: string): string {
+  return `${PROJECT.name}-${shortKey(key)}`;
 }
 
 /** `keyless-submit:STEP`, by the step's key where it has one, with the index of a parallel job. */

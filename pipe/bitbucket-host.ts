@@ -6,11 +6,13 @@ import type { Host, Outputs, SubjectTokenSource } from '../shared/host.ts';
 import { type Json, stringifyJson } from '../shared/json.ts';
 import { nearestName } from '../shared/nearest-name.ts';
 import { shellFile, shellPath, variableName } from '../shared/output-names.ts';
+import { readOutputsFile } from '../shared/outputs-file.ts';
 import { PROJECT } from '../shared/project.ts';
 import { plainLine } from '../shared/remote-text.ts';
 import { Secret } from '../shared/secret.ts';
+import { shortKey } from '../shared/submission-key.ts';
 import { bitbucketLog } from './bitbucket-log.ts';
-import { putReport, reportBody } from './bitbucket-reports.ts';
+import { deleteReport, putReport, reportBody } from './bitbucket-reports.ts';
 import { type Env, pipeVariable } from './bitbucket-settings.ts';
 
 export const TOKEN_VARIABLE = 'BITBUCKET_STEP_OIDC_TOKEN';
@@ -33,7 +35,7 @@ export function bitbucketHost({ env, settings, files, write }: BitbucketEnvironm
   const log = bitbucketLog(write, settings.get('debug') === true);
   const outputsFile = settings.get('outputs-file');
   const path = typeof outputsFile === 'string' ? outputsFile : DEFAULT_OUTPUTS_FILE;
-  const reportId = `${PROJECT.name}-${String(settings.get('job') ?? 'job')}-${context.buildNumber}-${(env.BITBUCKET_STEP_UUID ?? 'step').replace(/[{}]/g, '').slice(0, 8)}`;
+  const reportId = (key: string) => `${PROJECT.name}-${shortKey(key)}`;
 
   return {
     context,
@@ -44,19 +46,31 @@ export function bitbucketHost({ env, settings, files, write }: BitbucketEnvironm
     graceOnCancel: false,
     // Bitbucket hides only variables that were stored as secured; nothing can be added while a step runs.
     conceal: async () => undefined,
-    report: (report) => putReport(env, reportId, reportBody(report, PROJECT.name, reportId)),
-    publish: async (outputs, stage) => {
-      await files.write(path, `${stringifyJson(outputs, 2)}\n`);
+    report: (report, key) => putReport(env, reportId(key), reportBody(report, PROJECT.name, reportId(key))),
+    removeReport: (key) => deleteReport(env, reportId(key)),
+    publish: async (outputs, stage, key) => {
+      const text = `${stringifyJson(outputs, 2)}\n`;
+      await files.write(path, text);
       await files.write(shellPath(path), shellFile(outputs));
+      // Another pipe of the step may write the same file.
+      await files.write(outputsFileOf(key), text);
       const shared = stage === 'final' ? await shareVariables(outputs, wantedVariables(settings), env) : [];
       return [path, `${shellPath(path)} (for shells: . ${shellPath(path)})`, ...shared];
     },
-    // What a step writes is gone when it is run again.
-    previousOutputs: async () => undefined,
+    // Another pipe of the same step may have left them; what a step writes is gone when it is run again.
+    previousOutputs: async (key) => {
+      const file = await readOutputsFile(outputsFileOf(key), files);
+      return 'problem' in file ? undefined : file.outputs;
+    },
     // Bitbucket kills a stopped step at once, and nothing of the pipe runs afterwards.
     remember: async () => undefined,
     forget: async () => undefined,
   };
+}
+
+/** Where the outputs of one submission are, whatever else the step submits. */
+function outputsFileOf(key: string): string {
+  return DEFAULT_OUTPUTS_FILE.replace(/\.json$/, `-${shortKey(key)}.json`);
 }
 
 function wantedVariables(settings: ReadonlyMap<string, Json>): readonly string[] {

@@ -29,11 +29,34 @@ export function reportBody(report: Report, reporter: string, id: string): Record
 }
 
 /**
- * Puts a report through the proxy that Bitbucket runs beside each step, which adds the credentials. It wants the absolute
- * http address on the request line, which `fetch` cannot write.
+ * Creates or replaces a report.
  * @throws Error with what came instead, in plain words.
  */
 export async function putReport(env: Env, id: string, body: Record<string, unknown>): Promise<void> {
+  const { status, answer } = await requestReport(env, 'PUT', id, JSON.stringify(body));
+  if (status < 200 || status >= 300) throw new Error(`Bitbucket answered ${status}: ${plainLine(answer, 200)}`);
+}
+
+/**
+ * Removes a report, if there is one.
+ * @throws Error with what came instead, in plain words.
+ */
+export async function deleteReport(env: Env, id: string): Promise<void> {
+  const { status, answer } = await requestReport(env, 'DELETE', id, '');
+  if (status !== 404 && (status < 200 || status >= 300))
+    throw new Error(`Bitbucket answered ${status}: ${plainLine(answer, 200)}`);
+}
+
+/**
+ * A request to the proxy that Bitbucket runs beside each step, which adds the credentials. It wants the absolute http address on
+ * the request line, which `fetch` cannot write.
+ */
+async function requestReport(
+  env: Env,
+  method: 'PUT' | 'DELETE',
+  id: string,
+  text: string,
+): Promise<{ readonly status: number; readonly answer: string }> {
   const { BITBUCKET_WORKSPACE: workspace, BITBUCKET_REPO_SLUG: repository, BITBUCKET_COMMIT: commit } = env;
   if (workspace === undefined || repository === undefined || commit === undefined) {
     throw new Error(
@@ -42,13 +65,12 @@ export async function putReport(env: Env, id: string, body: Record<string, unkno
   }
   const path = [workspace, repository, 'commit', commit, 'reports', id].map(encodeURIComponent).join('/');
   const address = `http://api.bitbucket.org/2.0/repositories/${path}`;
-  const text = JSON.stringify(body);
-  const { status, answer } = await new Promise<{ status: number; answer: string }>((resolve, reject) => {
+  return new Promise((resolve, reject) => {
     // Not imported: an import reads all names of the module, and some of them load the whole of fetch.
     const outgoing = process.getBuiltinModule('node:http').request(
       {
         ...proxyAddress(env),
-        method: 'PUT',
+        method,
         path: address,
         timeout: TIMEOUT_MS,
         headers: {
@@ -73,7 +95,6 @@ export async function putReport(env: Env, id: string, body: Record<string, unkno
     );
     outgoing.end(text);
   });
-  if (status < 200 || status >= 300) throw new Error(`Bitbucket answered ${status}: ${plainLine(answer, 200)}`);
 }
 
 /** The proxy on the machine that the step's services run on, which the Docker address names; with simulators, theirs. */

@@ -1,7 +1,10 @@
+import type { Clock } from './clock.ts';
+import { onlySubmission } from './earlier-outputs.ts';
 import { SubmitError } from './errors.ts';
 import type { Files } from './files.ts';
 import type { Host, Outputs } from './host.ts';
 import type { Job, JobKind } from './jobs/job-kind.ts';
+import { LIST_DELAYS_MS, lookRepeatedly } from './look-up.ts';
 import { readOutputsFile } from './outputs-file.ts';
 import { plainLine } from './remote-text.ts';
 import type { ServiceClient } from './service-client.ts';
@@ -9,6 +12,7 @@ import type { Submitted } from './submit.ts';
 
 interface AttachEnvironment {
   readonly host: Host;
+  readonly clock: Clock;
   readonly files: Files;
   readonly signal: AbortSignal;
 }
@@ -22,16 +26,22 @@ export async function resolveAttachment(
   kind: JobKind,
   job: Job,
   client: ServiceClient,
-  { host, files, signal }: AttachEnvironment,
+  { host, files, clock, signal }: AttachEnvironment,
 ): Promise<Submitted> {
   const [scheme, ...rest] = reference.split(':');
   const value = rest.join(':');
   if (scheme === 'key') {
-    const run = (await job.find?.(client, value, signal))?.at(-1);
+    const look = async () => (await job.find?.(client, value, signal))?.at(-1);
+    const run = await lookRepeatedly(look, LIST_DELAYS_MS, { clock, signal });
+    signal.throwIfAborted();
     if (run === undefined) throw nothingThere(`No job carries the submission key ${value}`, host);
     return { ...run, origin: 'found' };
   }
-  if (scheme === 'step') return fromOutputs(await host.earlierOutputs?.(value), reference, kind, job, host);
+  if (scheme === 'step') {
+    const all = (await host.earlierOutputs?.(value)) ?? [];
+    const outputs = onlySubmission(all, { kind: kind.id, setting: 'attach', step: value });
+    return fromOutputs(outputs, reference, kind, job, host);
+  }
   if (scheme === 'file') return fromOutputs(await readOutputs(value, files, host), reference, kind, job, host);
   return { id: job.readReference(reference) ?? reference, attempt: 1, origin: 'found' };
 }

@@ -16,7 +16,7 @@ export function showDryRun({ job, kind, values }: BoundRun, host: Host): number 
   log.info(`identity: ${job.identity}`);
   const calls = [...job.callsBefore];
   if (job.payload !== undefined) {
-    const key = submissionKey(context, kind.id, job.payload);
+    const key = submissionKey(context, kind.id, job.payload, values.instance);
     // What is completed later has another key.
     if (job.prepare === undefined) log.info(`submission key: ${key}`);
     const mark = { key, attempt: 1, token: attemptToken(key, 1) };

@@ -60,17 +60,19 @@ export interface Host {
   readonly log: Log;
   /** Tells the CI to hide the values in everything that the step prints. */
   conceal(secrets: readonly Secret[]): Promise<void>;
-  /** Shows or updates the step's report. It may reject: the run then warns and goes on. */
-  report(report: Report): Promise<void>;
+  /** Shows or updates the report on the submission of `key`. It may reject: the run then warns and continues. */
+  report(report: Report, key: string): Promise<void>;
+  /** Removes a report, if there is one. It may reject. */
+  removeReport(key: string): Promise<void>;
   /**
-   * Hands outputs to later steps: `interim` ones are what is known while the step still waits. It may reject: the run then
-   * warns and goes on. Returns where they can be found, for people.
+   * Hands the outputs of the submission of `key` to later steps: `interim` ones are what is known while the step still waits.
+   * It may reject: the run then warns and continues. Returns where they can be found, for people.
    */
-  publish(outputs: Outputs, stage: 'interim' | 'final'): Promise<readonly string[]>;
-  /** The outputs that a step of this build published, by the step's key. Only where the CI keeps them. */
-  readonly earlierOutputs?: (step: string) => Promise<Outputs | undefined>;
-  /** The outputs that an earlier run of this very step published, where the CI keeps them. */
-  previousOutputs(): Promise<Outputs | undefined>;
+  publish(outputs: Outputs, stage: 'interim' | 'final', key: string): Promise<readonly string[]>;
+  /** The outputs of each submission that a step of this build published, by the step's key. Only where the CI keeps them. */
+  readonly earlierOutputs?: EarlierOutputs;
+  /** The outputs that were published in this build for the submission of `key`, where the CI keeps them. */
+  previousOutputs(key: string): Promise<Outputs | undefined>;
   /** Keeps what is running until `forget`, for the second chance to cancel. */
   remember(job: RunningJob): Promise<void>;
   forget(): Promise<void>;
@@ -80,3 +82,6 @@ export interface Host {
 
 /** Outputs by name, as text; structured ones are JSON text. */
 export type Outputs = Readonly<Record<string, string>>;
+
+/** The outputs of each submission that the step with this key published. */
+export type EarlierOutputs = (step: string) => Promise<readonly Outputs[]>;

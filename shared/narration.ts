@@ -34,7 +34,7 @@ export function createNarration(
   { kind, job, values }: BoundRun,
   host: Host,
   { id, attempt, origin }: Submitted,
-  key: string | undefined,
+  key: string,
 ): Narration {
   const { log, context } = host;
   const startUrl = job.url(id);
@@ -60,7 +60,7 @@ export function createNarration(
     tell('The report', async () => {
       const current = latestReport;
       latestReport = undefined;
-      if (current !== undefined) await host.report(current);
+      if (current !== undefined) await host.report(current, key);
     });
   };
 
@@ -69,7 +69,7 @@ export function createNarration(
     kind: kind.id,
     id,
     ...(startUrl === undefined ? {} : { url: startUrl }),
-    ...(key === undefined ? {} : { 'submission-key': key }),
+    ...(job.payload === undefined ? {} : { 'submission-key': key }),
     attempt: String(attempt),
     commit: context.commit,
   };
@@ -95,17 +95,31 @@ export function createNarration(
     shownUrl = url ?? shownUrl;
   };
 
+  /** Jobs of a matrix that submit the identical request at the same moment only see each other afterwards. */
+  const lookForTwin = async (): Promise<void> => {
+    const twin = await host.previousOutputs(key);
+    if (twin === undefined || job.repeatable === true) return;
+    const isShared = twin.id === id;
+    log.warning(
+      isShared
+        ? `Another job of this build submitted the identical request: both wait for the same run ${id}`
+        : `Another job of this build submitted the identical request at the same time: its run is ${plainLine(twin.id ?? '', 200)}`,
+    );
+    log.info(`To submit a separate run on purpose, give each job a different ${host.spell('instance')}.`);
+  };
+
   const submitted = async (): Promise<void> => {
     const which = `${id}${attempt > 1 ? ` (attempt ${attempt})` : ''}`;
     if (origin === 'created') log.success(`Submitted ${which}`);
     else log.info(`Attaching to ${which}`);
-    if (key !== undefined) log.debug(`submission key ${key}`);
+    log.debug(`submission key ${key}`);
     showUrl(startUrl);
     // Before anything else: from now on a killed step must be able to cancel its job.
     if (values.wait && job.cancellation !== undefined)
       await host.remember({ kind: kind.id, id }).catch(warn('Keeping the job for a later cancel'));
+    if (origin === 'created' && context.attempt <= 1) tell('Reading the outputs', lookForTwin);
     if (values.wait)
-      tell('Publishing the outputs', () => host.publish({ ...baseOutputs, result: 'submitted' }, 'interim'));
+      tell('Publishing the outputs', () => host.publish({ ...baseOutputs, result: 'submitted' }, 'interim', key));
     tellReport(report('pending', `submitted as ${id}`, startUrl));
   };
 
@@ -126,7 +140,7 @@ export function createNarration(
         result: 'submitted',
       };
       tell('Publishing the outputs', async () => {
-        for (const place of await host.publish(outputs, 'final')) log.info(`outputs: ${place}`);
+        for (const place of await host.publish(outputs, 'final', key)) log.info(`outputs: ${place}`);
       });
       if (job.complete !== undefined)
         log.info('What is done and checked at the end is left to the step that attaches: give it the same settings.');
@@ -171,7 +185,7 @@ export function createNarration(
     ended: async (outputs, final, { forget, limit }) => {
       if (forget) await host.forget().catch(warn('Forgetting the job'));
       tell('Publishing the outputs', async () => {
-        for (const place of await host.publish(outputs, 'final')) log.info(`outputs: ${place}`);
+        for (const place of await host.publish(outputs, 'final', key)) log.info(`outputs: ${place}`);
       });
       tellReport({ ...final, title });
       const ended = new Promise((resolve) => limit.addEventListener('abort', resolve, { once: true }));

@@ -86,8 +86,8 @@ export function withRedaction(host: Host): Host {
       }
       if (unheard.length > 0) await host.conceal(unheard);
     },
-    report: (report) => host.report(cleanReport(report)),
-    publish: (outputs, stage) => host.publish(cleanOutputs(outputs, clean), stage),
+    report: (report, key) => host.report(cleanReport(report), key),
+    publish: (outputs, stage, key) => host.publish(cleanOutputs(outputs, clean), stage, key),
   };
 }
 

@@ -53,6 +53,13 @@ export function runSettings(kinds: readonly string[]) {
       example: 'file:.keyless-submit/outputs.json',
       pattern: /^(?:file:.+|\S+)$/,
     }),
+    instance: text({
+      description:
+        'Makes this submission a separate one from an identical one of the same step, which would otherwise be joined: any text, such as a matrix value. It must stay the same when the step is retried.',
+      expected: 'a text on one line of at most 200 characters',
+      example: 'seed-2',
+      pattern: /^[^\n]{1,200}$/,
+    }),
     'outputs-file': text({
       description:
         'Where to write the outputs in the checkout, as JSON; beside it, a file ending in `.env` has them for shells. On Bitbucket it is always written, by default to `.keyless-submit/outputs.json`.',

@@ -6,10 +6,10 @@ import { conclude } from './ending.ts';
 import { EXIT, exitCodeOf, SubmitError } from './errors.ts';
 import { explainToUser } from './explain-to-user.ts';
 import { createGrace, type Grace } from './grace.ts';
-import type { Host } from './host.ts';
+import type { Host, Outputs } from './host.ts';
 import type { Http } from './http.ts';
 import type { CredentialSource } from './identity/credential.ts';
-import type { Job, JobEnvironment, RunStatus } from './jobs/job-kind.ts';
+import type { FoundRun, Job, JobEnvironment, RunStatus } from './jobs/job-kind.ts';
 import { createNarration } from './narration.ts';
 import { withRedaction } from './redaction.ts';
 import { plainLine } from './remote-text.ts';
@@ -77,9 +77,13 @@ interface IdentifiedRun extends RunEnvironment, JobEnvironment {
 
 async function underCredential(given: BoundRun, environment: IdentifiedRun): Promise<number> {
   const { host, clock, signal, client, credential, grace, log } = environment;
-  const { bound, submitted, key } = await submit(given, environment).catch((error: unknown) =>
-    reportFailure(error, given, environment),
+  const firstKey = keyOf(given, host);
+  const { bound, submitted, key } = await submit(given, firstKey, environment).catch((error: unknown) =>
+    reportFailure(error, given, firstKey, environment),
   );
+  // What an earlier run of the step reported before its key was known would stay beside the report of this one.
+  if (key !== firstKey && host.context.attempt > 1)
+    await host.removeReport(firstKey).catch((error: unknown) => log.debug(describeHostFault(error)));
   const { job, values } = bound;
   const startedAt = clock.now();
   const narration = createNarration(bound, host, submitted, key);
@@ -99,29 +103,37 @@ async function underCredential(given: BoundRun, environment: IdentifiedRun): Pro
   return conclude(ending, { bound, host, client, clock, signal, grace, narration, submitted, startedAt });
 }
 
-async function submit(bound: BoundRun, environment: IdentifiedRun) {
+/** What tells the submission from the others of its build; an attached run goes by how it was named. */
+function keyOf({ job, kind, values }: BoundRun, { context }: Host): string {
+  return submissionKey(context, kind.id, job.payload ?? { attach: values.attach ?? '' }, values.instance);
+}
+
+async function submit(bound: BoundRun, firstKey: string, environment: IdentifiedRun) {
   const { client, credential, host, http, log, signal } = environment;
   const { kind, values } = bound;
   log.section(`Identity: ${bound.job.identity}`);
   const obtaining = credential.get(signal);
-  // The connection to the service is made while the token is exchanged.
+  // The connection to the service is made, and the CI asked, while the token is exchanged.
   http.warm(bound.job.origin);
+  const publishing = host.previousOutputs(firstKey).catch(() => undefined);
   await obtaining;
 
   log.section(`${bound.job.payload === undefined ? 'Attach' : 'Submit'}: ${bound.job.title}`);
   if (bound.job.payload === undefined) {
     const submitted = await resolveAttachment(values.attach ?? '', kind, bound.job, client, environment);
-    return { bound, submitted, key: undefined };
+    return { bound, submitted, key: firstKey };
   }
   const job = (await bound.job.prepare?.(environment)) ?? bound.job;
   const payload = job.payload ?? {};
-  const key = submissionKey(host.context, kind.id, payload);
+  const completed = { ...bound, job };
+  const key = keyOf(completed, host);
   const submitted = await submitOnce(job, payload, key, {
     ...environment,
     context: host.context,
-    previousAttempt: (wanted) => previousAttempt(host, wanted),
+    spell: host.spell,
+    published: async () => publishedRun(await (key === firstKey ? publishing : host.previousOutputs(key)), key, job),
   });
-  return { bound: { ...bound, job }, submitted, key };
+  return { bound: completed, submitted, key };
 }
 
 /** One look at a run whose address only the service knows; undefined, with a warning, where it cannot be had now. */
@@ -152,17 +164,23 @@ async function completed(job: Job, id: string, ending: WatchEnd, environment: Id
   }
 }
 
-/** The attempt that an earlier run of this step published, if it was at the same submission. */
-async function previousAttempt(host: Host, key: string): Promise<number | undefined> {
-  const outputs = await host.previousOutputs();
+/** The run that outputs name, if they are those of this very submission. */
+function publishedRun(outputs: Outputs | undefined, key: string, job: Job): FoundRun | undefined {
   const attempt = Number(outputs?.attempt);
-  return outputs?.['submission-key'] === key && Number.isSafeInteger(attempt) && attempt > 0 ? attempt : undefined;
+  const id = job.readReference(outputs?.id ?? '');
+  const isOurs = outputs?.['submission-key'] === key && Number.isSafeInteger(attempt) && attempt > 0;
+  return isOurs && id !== undefined ? { id, attempt } : undefined;
+}
+
+function describeHostFault(error: unknown): string {
+  return plainLine(error instanceof Error ? error.message : 'unknown fault', 300);
 }
 
 /** Shows in the report that the step ended before there was a job to wait for, and passes the error on. */
 async function reportFailure(
   error: unknown,
   { kind, job }: BoundRun,
+  key: string,
   { host, signal }: RunEnvironment,
 ): Promise<never> {
   if (error instanceof SubmitError && !signal.aborted) {
@@ -172,10 +190,8 @@ async function reportFailure(
     ];
     const summary = `${error.code}: ${error.message}`;
     const report = { title: `${kind.title}: ${job.title}`, state: 'failed', summary, facts } as const;
-    await host.report(report).catch((fault: unknown) => {
-      host.log.warning(
-        `The report failed: ${plainLine(fault instanceof Error ? fault.message : 'unknown fault', 300)}`,
-      );
+    await host.report(report, key).catch((fault: unknown) => {
+      host.log.warning(`The report failed: ${describeHostFault(fault)}`);
     });
   }
   throw error;

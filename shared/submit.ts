@@ -3,8 +3,16 @@ import { formatDuration } from './clock.ts';
 import { SubmitError } from './errors.ts';
 import type { Grace } from './grace.ts';
 import { type Answer, type Attempt, describeAttempt, exhausted, isTransient, retryDelay } from './http.ts';
-import { isOver, type Job, type JobEnvironment, type RunStatus, type Submission } from './jobs/job-kind.ts';
+import {
+  type FoundRun,
+  isOver,
+  type Job,
+  type JobEnvironment,
+  type RunStatus,
+  type Submission,
+} from './jobs/job-kind.ts';
 import type { JsonObject } from './json.ts';
+import { LIST_DELAYS_MS, lookRepeatedly, STATE_DELAYS_MS } from './look-up.ts';
 import { attemptToken } from './submission-key.ts';
 
 export interface Submitted {
@@ -21,21 +29,22 @@ export interface Submitted {
 export interface SubmissionEnvironment extends JobEnvironment {
   readonly context: CiContext;
   readonly grace: Grace;
-  /** The attempt that an earlier run of this step published last, where the CI keeps that. */
-  readonly previousAttempt: (key: string) => Promise<number | undefined>;
+  /** A setting's name as users of this CI write it. */
+  readonly spell: (setting: string) => string;
+  /** The run that was published in this build for a key, where the CI keeps that. */
+  readonly published: (key: string) => Promise<FoundRun | undefined>;
 }
 
 /** How long one attempt may be sent again; look-ups in between take their own time. */
 const BUDGET_MS = 120_000;
-/** A list may show a new run late, so an unanswered submission is looked for several times before it is sent again. */
-const LOOK_UP_DELAYS_MS = [1_000, 2_000, 4_000, 8_000];
 /** While an earlier run is ending, how often and how long it is looked at. */
 const ENDING_POLL_MS = 2_000;
 const ENDING_LIMIT_MS = 600_000;
 
 /**
- * Submits exactly once. On the first run of the step it creates attempt 1. On a re-run it attaches to the run of the same key
- * while that is active; when it is over, a manual re-run makes the next attempt, and an automatic retry does so only after a failure.
+ * Submits exactly once. On the first run of the step it creates attempt 1, or joins an identical submission of the same build. On a
+ * re-run it attaches to the run of the same key while that is active; when it is over, a manual re-run makes the next attempt, and
+ * an automatic retry does so only after a failure.
  * @throws SubmitError when the service refuses, cannot be used, or leaves unknown whether it made the run.
  */
 export async function submitOnce(
@@ -44,10 +53,23 @@ export async function submitOnce(
   key: string,
   environment: SubmissionEnvironment,
 ): Promise<Submitted> {
-  if (environment.context.attempt <= 1) return createAttempt(job, payload, key, 1, environment);
+  const { context, published } = environment;
+  const known = await published(key);
+  if (context.attempt <= 1) {
+    if (known !== undefined && job.repeatable !== true) return joined({ ...known, origin: 'found' }, environment);
+    const submitted = await createAttempt(job, payload, key, 1, environment);
+    return submitted.origin === 'found' && job.repeatable !== true ? joined(submitted, environment) : submitted;
+  }
   return job.recognisesRepeats
-    ? resubmitUntilNew(job, payload, key, environment)
-    : findOrCreate(job, payload, key, environment);
+    ? resubmitUntilNew(job, payload, key, known?.attempt ?? 1, environment)
+    : findOrCreate(job, payload, key, job.repeatable === true ? undefined : known, environment);
+}
+
+/** On the first run of a step, whoever submitted the same must be another job of the build. */
+function joined(submitted: Submitted, { log, spell }: SubmissionEnvironment): Submitted {
+  log.info(`Another job of this build submitted the identical request: joining its run ${submitted.id}`);
+  log.info(`To submit a separate run, give each job a different ${spell('instance')}.`);
+  return submitted;
 }
 
 /**
@@ -58,10 +80,10 @@ async function resubmitUntilNew(
   job: Job,
   payload: JsonObject,
   key: string,
+  first: number,
   environment: SubmissionEnvironment,
 ): Promise<Submitted> {
-  const { client, context, previousAttempt, signal } = environment;
-  const first = (await previousAttempt(key)) ?? 1;
+  const { client, context, signal } = environment;
   for (let attempt = first; attempt < context.attempt; attempt += 1) {
     const candidate = await createAttempt(job, payload, key, attempt, environment).catch((error: unknown) => {
       // The service may refuse the token of a run that was deleted since; a refusal with another reason comes again below.
@@ -84,14 +106,46 @@ async function findOrCreate(
   job: Job,
   payload: JsonObject,
   key: string,
+  known: FoundRun | undefined,
   environment: SubmissionEnvironment,
 ): Promise<Submitted> {
   const { client, signal } = environment;
-  const earlier = (await job.find?.(client, key, signal))?.at(-1);
+  const earlier = await latestRun(job, key, known, environment);
   if (earlier === undefined) return createAttempt(job, payload, key, 1, environment);
   const status = await job.status(client, earlier.id, signal);
   if (await keepsEarlier(job, earlier.id, status, environment)) return { ...earlier, origin: 'found' };
   return createAttempt(job, payload, key, earlier.attempt + 1, environment);
+}
+
+/**
+ * The newest run of a submission, as published or listed. Each earlier run of the step may have made one more than is known, and a
+ * list may not show it yet; only while a known one is active there can be no newer one.
+ */
+async function latestRun(
+  job: Job,
+  key: string,
+  known: FoundRun | undefined,
+  environment: SubmissionEnvironment,
+): Promise<FoundRun | undefined> {
+  const { client, context, log, signal } = environment;
+  let latest = known;
+  let isTold = false;
+  const look = async (): Promise<FoundRun | undefined> => {
+    const listed = (await job.find?.(client, key, signal))?.at(-1);
+    if (listed !== undefined && listed.attempt >= (latest?.attempt ?? 1)) latest = listed;
+    if (latest !== undefined && latest.attempt >= context.attempt - 1) return latest;
+    if (latest !== undefined && !isOver(await job.status(client, latest.id, signal))) return latest;
+    if (!isTold && job.repeatable !== true)
+      log.info(
+        'Looking for a minute for a job that an earlier run of this step may have submitted: new jobs can be listed late',
+      );
+    isTold = true;
+    return undefined;
+  };
+  // What is read by its own name is not listed late.
+  await lookRepeatedly(look, job.repeatable === true ? [] : LIST_DELAYS_MS, environment);
+  signal.throwIfAborted();
+  return latest;
 }
 
 async function keepsEarlier(
@@ -180,7 +234,9 @@ async function createAttempt(
     if (mayHaveCreated(result)) {
       unknown = describeAttempt(result);
       if (!job.recognisesRepeats) {
-        log.warning(`The answer to the submission was lost (${unknown}); looking for the job by its key`);
+        log.warning(
+          `The response to the submission was lost (${unknown}); looking for the job by its key for up to a minute`,
+        );
         const found = await lookUp(job, key, attempt, environment).catch((error: unknown) => {
           throw afterUnknown(error);
         });
@@ -231,17 +287,14 @@ async function lookUp(
   job: Job,
   key: string,
   attempt: number,
-  { client, clock, grace, signal }: SubmissionEnvironment,
+  environment: SubmissionEnvironment,
 ): Promise<string | undefined> {
-  for (const delay of LOOK_UP_DELAYS_MS) {
-    if (!signal.aborted) await clock.sleep(delay, signal);
-    const last = signal.aborted;
+  const { client, grace } = environment;
+  const look = async (): Promise<string | undefined> => {
     const found = await job.find?.(client, key, grace.lastTry);
-    const run = found?.find((candidate) => candidate.attempt === attempt);
-    if (run !== undefined) return run.id;
-    if (last) return undefined;
-  }
-  return undefined;
+    return found?.find((candidate) => candidate.attempt === attempt)?.id;
+  };
+  return lookRepeatedly(look, job.repeatable === true ? STATE_DELAYS_MS : LIST_DELAYS_MS, environment);
 }
 
 function submissionUnknown(job: Job, key: string, why: string): SubmitError {

@@ -2,7 +2,7 @@ import type { CiContext } from '../ci-context.ts';
 import type { Clock } from '../clock.ts';
 import type { SubmitError } from '../errors.ts';
 import type { Files } from '../files.ts';
-import type { Outputs, SubjectTokenSource } from '../host.ts';
+import type { EarlierOutputs, Outputs, SubjectTokenSource } from '../host.ts';
 import type { Answer, HttpCall } from '../http.ts';
 import type { CredentialSource } from '../identity/credential.ts';
 import type { ExchangeEnvironment } from '../identity/exchange.ts';
@@ -127,6 +127,8 @@ export interface Job {
   readonly supply?: (refusal: Answer, environment: JobEnvironment) => Promise<boolean>;
   /** Whether the service itself recognises a repeated submission by its token. Else `find` must tell. */
   readonly recognisesRepeats: boolean;
+  /** Asking again brings about the same state: there is no run that an identical submission could join. */
+  readonly repeatable?: true;
   /** The runs that carry the key, oldest attempt first; undefined when the service cannot be asked that. */
   readonly find:
     | ((client: ServiceClient, key: string, signal: AbortSignal) => Promise<readonly FoundRun[]>)
@@ -163,7 +165,7 @@ export interface Binding {
   readonly timeoutSeconds: number;
   readonly files: Files;
   /** The outputs of an earlier step, by its key, where the CI keeps them. */
-  readonly earlierOutputs: ((step: string) => Promise<Outputs | undefined>) | undefined;
+  readonly earlierOutputs: EarlierOutputs | undefined;
   readonly faults: Faults;
 }
 

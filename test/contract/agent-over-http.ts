@@ -27,20 +27,31 @@ export function agentOverHttp(endpoint: string, env: Env): AgentOverHttp {
   const commandLines: string[] = [];
   const concealed: string[] = [];
 
-  const post = async (path: string, body: unknown): Promise<{ status: number; json: Record<string, unknown> }> => {
+  const send = async (method: string, path: string, body?: unknown): Promise<{ status: number; json: unknown }> => {
     const response = await fetch(`${endpoint}/v3/jobs/${env.BUILDKITE_JOB_ID}/${path}`, {
-      method: 'POST',
+      method,
       headers: { authorization: `Token ${env.BUILDKITE_AGENT_ACCESS_TOKEN}`, 'content-type': 'application/json' },
-      body: JSON.stringify(body),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    return { status: response.status, json: (await response.json()) as Record<string, unknown> };
+    const text = await response.text();
+    return { status: response.status, json: text === '' ? {} : JSON.parse(text) };
   };
-  const told = async (path: string, body: unknown, print?: string): Promise<AgentAnswer> => {
-    const { status, json } = await post(path, body);
+  const answered = async (
+    path: string,
+    sent: ReturnType<typeof send>,
+    print: (json: unknown) => string = () => '',
+  ): Promise<AgentAnswer> => {
+    const { status, json } = await sent;
     return status < 300
-      ? { exitCode: 0, stdout: print === undefined ? '' : `${String(json[print])}`, stderr: '' }
-      : { exitCode: 1, stdout: '', stderr: `fatal: ${path}: ${status} ${String(json.message)}` };
+      ? { exitCode: 0, stdout: print(json), stderr: '' }
+      : { exitCode: 1, stdout: '', stderr: `fatal: ${path}: ${status} ${String(member(json, 'message'))}` };
   };
+  const told = (path: string, body: unknown, print?: string): Promise<AgentAnswer> =>
+    answered(
+      path,
+      send('POST', path, body),
+      print === undefined ? undefined : (json) => `${String(member(json, print))}`,
+    );
 
   const agent: Agent = async (args, { input = '' }) => {
     commandLines.push(args.join(' '));
@@ -63,6 +74,12 @@ export function agentOverHttp(endpoint: string, env: Env): AgentOverHttp {
         return { exitCode: 0, stdout: '', stderr: '' };
       case 'annotate':
         return told('annotations', { body: input, context: values.context, style: values.style, priority: 3 });
+      case 'annotation remove': {
+        const path = `annotations/${encodeURIComponent(values.context ?? 'default')}?scope=build`;
+        return answered(path, send('DELETE', path));
+      }
+      case 'meta-data keys':
+        return answered('data/keys', send('POST', 'data/keys'), (json) => (json as string[]).join('\n'));
       case 'meta-data set':
         return told('data/set', { key, value: input });
       case 'meta-data get':
@@ -72,4 +89,8 @@ export function agentOverHttp(endpoint: string, env: Env): AgentOverHttp {
     }
   };
   return { agent, commandLines, concealed };
+}
+
+function member(json: unknown, name: string): unknown {
+  return (json as Record<string, unknown>)[name];
 }

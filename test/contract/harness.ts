@@ -56,6 +56,8 @@ export interface Step {
   /** Tells one build from another; steps of the same build share their outputs. */
   readonly build?: number;
   readonly stepKey?: string;
+  /** Tells the jobs of one step apart, such as those of a matrix; 0 where there is one. */
+  readonly sibling?: number;
   /** The checkout of an earlier step, as artifacts hand it on. */
   readonly checkout?: string | undefined;
   readonly timings?: Partial<HttpTimings>;

@@ -54,8 +54,8 @@ async function bitbucket(
 function buildkite({ world }: Stage, step: Step, settings: Readonly<Record<string, Json>>): Env {
   const build = step.build ?? DEFAULT_BUILD;
   const attempt = attemptOf(step);
-  const jobId = `0190b1c2-1111-4abc-8def-${String(build * 100 + attempt).padStart(12, '0')}`;
-  world.agentApi.retryAs(jobId);
+  const jobId = `0190b1c2-1111-4abc-8def-${String((build * 100 + (step.sibling ?? 0)) * 100 + attempt).padStart(12, '0')}`;
+  world.agentApi.retryAs(jobId, String(build));
   const { organizationSlug, pipelineSlug, ids, stepKey } = BUILDKITE_JOB;
   return {
     BUILDKITE: 'true',

@@ -62,6 +62,16 @@ const COMMANDS = {
     needs: ['agent-access-token'],
     run: getMetaData,
   },
+  'meta-data keys': {
+    flags: { job: JOB, build: VALUE },
+    needs: ['agent-access-token'],
+    run: metaDataKeys,
+  },
+  'annotation remove': {
+    flags: { context: VALUE, job: JOB, scope: { ...VALUE, since: '3.112' } },
+    needs: ['agent-access-token', 'job'],
+    run: removeAnnotation,
+  },
   'meta-data exists': {
     flags: { job: JOB, build: VALUE },
     needs: ['agent-access-token'],
@@ -179,6 +189,18 @@ async function metaDataExists(options, [key]) {
   return answer.body.exists ? 0 : 100;
 }
 
+async function metaDataKeys(options) {
+  const answer = await post(options, `${owner(options)}/data/keys`, {});
+  if (!answer.ok) throw fatal(`failed to find meta-data keys: ${answer.problem}`);
+  for (const key of answer.body) process.stdout.write(`${key}\n`);
+}
+
+async function removeAnnotation({ context = 'default', ...options }) {
+  const path = `jobs/${segment(options.job)}/annotations/${segment(context)}?scope=${options.scope ?? 'build'}`;
+  const answer = await post(options, path, undefined, 'DELETE');
+  if (!answer.ok) throw fatal(`failed to remove annotation: ${answer.problem}`);
+}
+
 function owner({ build, job }) {
   return build ? `builds/${segment(build)}` : `jobs/${segment(job ?? '')}`;
 }
@@ -199,10 +221,10 @@ function fatal(message) {
 }
 
 /** Tries again as the agent does, after what may pass: no connection, 429 and 5xx. */
-async function post(options, path, body) {
+async function post(options, path, body, method = 'POST') {
   const url = `${options.endpoint}/${path}`;
   for (let attempt = 1; ; attempt += 1) {
-    const answer = await postOnce(url, options['agent-access-token'], body);
+    const answer = await sendOnce(method, url, options['agent-access-token'], body);
     if (answer.ok || !(answer.status === undefined || answer.status === 429 || answer.status >= 500)) return answer;
     if (attempt === ATTEMPTS) return answer;
     process.stderr.write(`WARN   ${answer.problem} (Attempt ${attempt}/${ATTEMPTS})\n`);
@@ -210,22 +232,22 @@ async function post(options, path, body) {
   }
 }
 
-function postOnce(url, token, body) {
+function sendOnce(method, url, token, body) {
   const headers = {
     authorization: `Token ${token}`,
     'content-type': 'application/json',
     'user-agent': `buildkite-agent/${version}.recording (linux; amd64)`,
   };
   return new Promise((resolve) => {
-    const call = request(url, { method: 'POST', headers }, async (response) => {
+    const call = request(url, { method, headers }, async (response) => {
       let text = '';
       for await (const chunk of response.setEncoding('utf8')) text += chunk;
       const { statusCode: status, statusMessage } = response;
-      const parsed = text.startsWith('{') ? JSON.parse(text) : {};
-      const problem = `POST ${url}: ${status} ${statusMessage}${parsed.message ? `: ${parsed.message}` : ''}`;
+      const parsed = /^[{[]/.test(text) ? JSON.parse(text) : {};
+      const problem = `${method} ${url}: ${status} ${statusMessage}${parsed.message ? `: ${parsed.message}` : ''}`;
       resolve({ ok: status >= 200 && status < 300, status, body: parsed, problem });
     });
     call.on('error', (error) => resolve({ ok: false, problem: `Post "${url}": ${error.message}` }));
-    call.end(`${JSON.stringify(body)}\n`);
+    call.end(body === undefined ? '' : `${JSON.stringify(body)}\n`);
   });
 }

@@ -31,12 +31,13 @@ export interface OidcRequest {
 export interface BuildkiteAgentApi {
   readonly handle: Handler;
   annotations(): readonly Annotation[];
+  /** What the build of the current job has. */
   metaData(): ReadonlyMap<string, string>;
   oidcRequests(): readonly OidcRequest[];
   /** What `buildkite-agent job update` set, by attribute. */
   jobUpdates(): ReadonlyMap<string, string>;
-  /** The build goes on with another job of the same step: the former one is over, and its requests are refused. */
-  retryAs(jobId: string): void;
+  /** Continues with another job, of the same build or of another one: the former job is over, and its requests are refused. */
+  retryAs(jobId: string, build?: string): void;
 }
 
 const MAX_LIFETIME_SECONDS = 7200;
@@ -49,7 +50,8 @@ const TOKEN_REQUEST_FIELDS = ['audience', 'lifetime', 'claims', 'subject_claim']
  */
 export function buildkiteAgentApi(options: BuildkiteAgentApiOptions): BuildkiteAgentApi {
   const annotations = annotationStore();
-  const metaData = new Map<string, string>();
+  const builds = new Map<string, Map<string, string>>();
+  let metaData = new Map<string, string>();
   const oidcRequests: OidcRequest[] = [];
   const jobUpdates = new Map<string, string>();
   const buildId = options.context.ids?.build_id;
@@ -107,8 +109,11 @@ export function buildkiteAgentApi(options: BuildkiteAgentApiOptions): BuildkiteA
     metaData: () => metaData,
     oidcRequests: () => oidcRequests,
     jobUpdates: () => jobUpdates,
-    retryAs: (id) => {
+    retryAs: (id, build) => {
       jobId = id;
+      if (build === undefined) return;
+      metaData = builds.get(build) ?? new Map();
+      builds.set(build, metaData);
     },
   };
 

@@ -84,13 +84,8 @@ test("a report's title, labels and addresses are looked at as well", async () =>
   const { host } = redactedLog(async (report) => void reports.push(report));
   await host.conceal([new Secret('hunter2')]);
   const url = 'https://example.com/?key=hunter2';
-  await host.report({
-    title: 'hunter2',
-    state: 'failed',
-    summary: '',
-    url,
-    facts: [{ label: 'hunter2', value: '', url }],
-  });
+  const facts = [{ label: 'hunter2', value: '', url }];
+  await host.report({ title: 'hunter2', state: 'failed', summary: '', url, facts }, 'key');
   expect(JSON.stringify(reports)).not.toContain('hunter2');
 });
 

@@ -7,6 +7,7 @@ import {
   workspaceHeader,
 } from '../../identity/databricks.ts';
 import { isObject, type Json, type JsonObject, listAt, stringifyJson, textAt } from '../../json.ts';
+import { pagesOf } from '../../pages.ts';
 import type { ServiceClient } from '../../service-client.ts';
 import { type Job, submissionOf } from '../job-kind.ts';
 import { explainDatabricks, isDatabricksCapacity } from './databricks-errors.ts';
@@ -27,9 +28,6 @@ export interface RunStart {
 
 type FindByKey = (key: string, signal: AbortSignal) => Promise<readonly { id: string; attempt: number }[]>;
 
-/** Arrays of more than 100 tasks come in pages, at most this many. */
-const MOST_PAGES = 100;
-
 /** A Databricks run: the same life however it was started. https://docs.databricks.com/api/workspace/jobs */
 export function databricksJob(trust: DatabricksTrust, start: RunStart): Job {
   const identity =
@@ -41,19 +39,19 @@ export function databricksJob(trust: DatabricksTrust, start: RunStart): Job {
     ...(body === undefined ? {} : { body: stringifyJson(body) }),
   });
 
+  const pages = (client: ServiceClient, path: string, signal: AbortSignal): AsyncIterable<Json> =>
+    pagesOf(trust.origin, 'next_page_token', async (token) =>
+      client.read(call('GET', token === '' ? path : `${path}&page_token=${encodeURIComponent(token)}`), signal),
+    );
+
   const readWhole = async (client: ServiceClient, id: string, signal: AbortSignal): Promise<Json> => {
-    const first = await client.read(call('GET', `/api/2.2/jobs/runs/get?run_id=${id}`), signal);
-    const tasks = [...listAt(first, 'tasks')];
-    let token = textAt(first, 'next_page_token');
-    for (let page = 1; token !== undefined && token !== '' && page < MOST_PAGES; page += 1) {
-      const next = await client.read(
-        call('GET', `/api/2.2/jobs/runs/get?run_id=${id}&page_token=${encodeURIComponent(token)}`),
-        signal,
-      );
-      tasks.push(...listAt(next, 'tasks'));
-      token = textAt(next, 'next_page_token');
+    let run: Json | undefined;
+    const tasks: Json[] = [];
+    for await (const page of pages(client, `/api/2.2/jobs/runs/get?run_id=${id}`, signal)) {
+      run ??= page;
+      tasks.push(...listAt(page, 'tasks'));
     }
-    return isObject(first) ? { ...first, tasks } : first;
+    return isObject(run) ? { ...run, tasks } : (run ?? null);
   };
 
   const { find, mark } = start;
@@ -82,7 +80,13 @@ export function databricksJob(trust: DatabricksTrust, start: RunStart): Job {
     find:
       find === undefined
         ? undefined
-        : (client, key, signal) => find((query, abort) => listRuns(client, call, query, abort))(key, signal),
+        : (client, key, signal) => {
+            const list = async function* (query: string, abort: AbortSignal): AsyncIterable<Json> {
+              for await (const page of pages(client, `/api/2.2/jobs/runs/list?${query}`, abort))
+                yield* listAt(page, 'runs');
+            };
+            return find(list)(key, signal);
+          },
     status: async (client, id, signal) => readRun(await readWhole(client, id, signal)),
     conclude: (client, _id, status, signal) =>
       concludeRun(status, client, (id) => call('GET', `/api/2.2/jobs/runs/get-output?run_id=${id}`), signal),
@@ -95,20 +99,4 @@ export function databricksJob(trust: DatabricksTrust, start: RunStart): Job {
     explain: (request, answer) => explainDatabricks(identity, request, answer),
     isCapacity: isDatabricksCapacity,
   };
-}
-
-async function* listRuns(
-  client: ServiceClient,
-  call: (method: 'GET', path: string) => HttpCall,
-  query: string,
-  signal: AbortSignal,
-): AsyncIterable<Json> {
-  let token = '';
-  for (let page = 0; page < MOST_PAGES; page += 1) {
-    const suffix = token === '' ? '' : `&page_token=${encodeURIComponent(token)}`;
-    const list = await client.read(call('GET', `/api/2.2/jobs/runs/list?${query}${suffix}`), signal);
-    yield* listAt(list, 'runs');
-    token = textAt(list, 'next_page_token') ?? '';
-    if (token === '') return;
-  }
 }

@@ -4,7 +4,7 @@ import { isObject, type Json, type JsonObject, listAt, numberAt, textAt } from '
 import { originOf } from '../../origin.ts';
 import { originSettings, specSettings } from '../../run-settings.ts';
 import { choice, type Faults, objects, text } from '../../settings.ts';
-import { defineKind, type FoundRun } from '../job-kind.ts';
+import { defineKind } from '../job-kind.ts';
 import { databricksJob } from './databricks-job.ts';
 import { databricksSettings, databricksTrust, isTrustworthyHost } from './databricks-settings.ts';
 import { runOutputs } from './run-outputs.ts';
@@ -78,13 +78,13 @@ export const databricksSubmitRun = defineKind({
       serverTimeoutSeconds: numberAt(payload, 'timeout_seconds'),
       mark: (body, key, attempt) => ({ ...body, run_name: markedName(textAt(body, 'run_name') ?? '', key, attempt) }),
       find: (list) => async (key, signal) => {
-        const found: FoundRun[] = [];
+        // The newest come first, and only the newest attempt is of interest.
         for await (const run of list('run_type=SUBMIT_RUN&limit=24', signal)) {
           const attempt = attemptOf(textAt(run, 'run_name') ?? '', key);
           const id = textAt(run, 'run_id');
-          if (attempt !== undefined && id !== undefined) found.push({ id, attempt });
+          if (attempt !== undefined && id !== undefined) return [{ id, attempt }];
         }
-        return found.sort((left, right) => left.attempt - right.attempt);
+        return [];
       },
     });
   },

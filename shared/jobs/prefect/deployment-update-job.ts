@@ -64,6 +64,7 @@ export function deploymentUpdateJob(
       access.shown(call('PATCH', `/deployments/${reference.id ?? 'DEPLOYMENT-ID'}`, changes)),
     readSubmission: () => undefined,
     recognisesRepeats: true,
+    repeatable: true,
     find: undefined,
     status: async (client, id, signal) =>
       readUpdated(await client.read(call('GET', `/deployments/${id}`), signal), {}, url(id)),

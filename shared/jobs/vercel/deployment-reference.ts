@@ -1,3 +1,4 @@
+import { onlySubmission } from '../../earlier-outputs.ts';
 import { SubmitError } from '../../errors.ts';
 import type { Outputs } from '../../host.ts';
 import { readOutputsFile } from '../../outputs-file.ts';
@@ -15,6 +16,8 @@ export interface DeploymentReference {
    */
   resolve(): Promise<string>;
 }
+
+const DEPLOYMENT = 'vercel-deployment';
 
 export const REFERENCE = /^(?:dpl_[A-Za-z0-9]+|(?:https:\/\/)?[a-z0-9-]+(?:\.[a-z0-9-]+)+\/?|file:.+|step:\S+)$/;
 
@@ -48,8 +51,8 @@ export async function bindReference(
   return { title: plain, resolve: async () => plain };
 }
 
-function fromStep(step: string, outputs: Outputs | undefined): string {
-  const id = deploymentOf(outputs);
+function fromStep(step: string, all: readonly Outputs[]): string {
+  const id = deploymentOf(onlySubmission(all, { kind: DEPLOYMENT, setting: 'deployment', step }));
   if (id !== undefined) return id;
   throw new SubmitError('not-found', {
     happened: `The step ${plainLine(step, 100)} of this build left no deployment`,
@@ -61,6 +64,6 @@ function fromStep(step: string, outputs: Outputs | undefined): string {
 }
 
 function deploymentOf(outputs: Outputs | undefined): string | undefined {
-  const id = outputs?.kind === 'vercel-deployment' ? outputs.id : undefined;
+  const id = outputs?.kind === DEPLOYMENT ? outputs.id : undefined;
   return id !== undefined && /^dpl_[A-Za-z0-9]+$/.test(id) ? id : undefined;
 }

@@ -69,6 +69,7 @@ export function productionChange(identity: VercelIdentity, plan: ChangePlan): Jo
     submissionCall: (payload) => changeCall(call, type, payload),
     readSubmission: () => undefined,
     recognisesRepeats: false,
+    repeatable: true,
     find: undefined,
     status: async (client, deployment, signal) =>
       readChange(await client.read(projectCall(call, project), signal), { ...mark, deployment }),

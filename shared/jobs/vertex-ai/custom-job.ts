@@ -3,6 +3,7 @@ import { googleCredential } from '../../identity/google.ts';
 import { googleSettings, googleTrust } from '../../identity/google-settings.ts';
 import { loginCalls } from '../../identity/google-trust.ts';
 import { type JsonObject, listAt, objectAt, stringifyJson, textAt } from '../../json.ts';
+import { pagesOf } from '../../pages.ts';
 import { originSettings, specSettings } from '../../run-settings.ts';
 import { id, required, text } from '../../settings.ts';
 import { type Conclusion, defineKind, type FoundRun, type Job, type RunStatus, submissionOf } from '../job-kind.ts';
@@ -110,21 +111,18 @@ export const vertexCustomJob = defineKind({
 
     const find: Job['find'] = async (client, key, signal) => {
       const filter = encodeURIComponent(`labels.${KEY_LABEL}=${keyLabel(key)}`);
+      const path = `${parent}/customJobs?filter=${filter}&pageSize=100`;
       const found: FoundRun[] = [];
-      let pageToken = '';
-      do {
-        const page = pageToken === '' ? '' : `&pageToken=${encodeURIComponent(pageToken)}`;
-        const list = await client.read(
-          call('GET', `${parent}/customJobs?filter=${filter}&pageSize=100${page}`),
-          signal,
-        );
-        for (const job of listAt(list, 'customJobs')) {
+      const list = pagesOf(origin, 'nextPageToken', async (token) =>
+        client.read(call('GET', token === '' ? path : `${path}&pageToken=${encodeURIComponent(token)}`), signal),
+      );
+      for await (const page of list) {
+        for (const job of listAt(page, 'customJobs')) {
           const id = textAt(job, 'name');
           if (id !== undefined)
             found.push({ id, attempt: Number(textAt(objectAt(job, 'labels'), ATTEMPT_LABEL) ?? 1) });
         }
-        pageToken = textAt(list, 'nextPageToken') ?? '';
-      } while (pageToken !== '');
+      }
       return found.sort((left, right) => left.attempt - right.attempt);
     };
 
