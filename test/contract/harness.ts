@@ -5,6 +5,7 @@ import { BUILDKITE_PROTECTED, buildkiteHost } from '../../buildkite-plugin/build
 import { buildkiteSettings, type Env, readPluginConfiguration } from '../../buildkite-plugin/buildkite-settings.ts';
 import { BITBUCKET_PROTECTED, bitbucketHost } from '../../pipe/bitbucket-host.ts';
 import { bitbucketSettings, readPipeVariables } from '../../pipe/bitbucket-settings.ts';
+import type { Clock } from '../../shared/clock.ts';
 import { checkoutFiles, network } from '../../shared/edge/node.ts';
 import type { Host } from '../../shared/host.ts';
 import { createHttp, HTTP_TIMINGS, type HttpTimings } from '../../shared/http.ts';
@@ -16,7 +17,8 @@ import { brokerSecrets } from '../simulators/brokers-tenant.ts';
 import { VERCEL } from '../simulators/vercel-tenant.ts';
 import { createWorld, type RecordedRequest, type World, type WorldOptions } from '../simulators/world.ts';
 import { agentOverHttp } from './agent-over-http.ts';
-import { type Ci, DEFAULT_BUILD, type KindSample, sampleOf } from './kind-samples.ts';
+import { type Ci, DEFAULT_BUILD, type KindSample, sampleOf, type Target } from './kind-samples.ts';
+import { processLife } from './process-life.ts';
 import { stepEnvironment } from './step-environment.ts';
 import { type VirtualClock, virtualClock } from './virtual-clock.ts';
 
@@ -58,6 +60,8 @@ export interface Step {
   readonly stepKey?: string;
   /** Tells the jobs of one step apart, such as those of a matrix; 0 where there is one. */
   readonly sibling?: number;
+  /** The request after which the process is killed: the service has processed it, and no response is read. */
+  readonly killedAfter?: Target | undefined;
   /** The checkout of an earlier step, as artifacts hand it on. */
   readonly checkout?: string | undefined;
   readonly timings?: Partial<HttpTimings>;
@@ -97,25 +101,29 @@ export async function runStep(stage: Stage, step: Step): Promise<StepResult> {
   const tokensBefore = tokensOf(world);
   const chunks: string[] = [];
   const files = checkoutFiles(checkout);
-  const { transport } = network(env);
-  const { agent, commandLines, concealed } = agentOverHttp(`${world.url}/agent-edge.buildkite.com`, env);
+  const life = processLife(step.killedAfter);
+  const transport = life.transport(network(env).transport);
+  const { agent: living, commandLines, concealed } = agentOverHttp(`${world.url}/agent-edge.buildkite.com`, env);
+  const agent: typeof living = (...call) => life.whileAlive(() => living(...call));
+  const stepClock: Clock = { now: clock.now, sleep: (ms, signal) => life.whileAlive(() => clock.sleep(ms, signal)) };
   const write = (text: string) => void chunks.push(text);
 
   const host: Host =
     step.ci === 'bitbucket'
       ? bitbucketHost({ env, files, write, settings: readPipeVariables(env, PIPE_SETTINGS) })
       : buildkiteHost({ env, files, write, agent, settings: readPluginConfiguration(env, KIND_IDS).settings });
-  const exitCode = await run({
+  const running = run({
     host,
     hostSettings: step.ci === 'bitbucket' ? bitbucketSettings : buildkiteSettings,
     kinds: JOB_KINDS,
     files,
     env,
     protectedVariables: step.ci === 'bitbucket' ? BITBUCKET_PROTECTED : BUILDKITE_PROTECTED,
-    http: createHttp(transport, clock, { ...HTTP_TIMINGS, attemptMs: 5_000, ...step.timings }),
-    clock,
+    http: createHttp(transport, stepClock, { ...HTTP_TIMINGS, attemptMs: 5_000, ...step.timings }),
+    clock: stepClock,
     signal: step.signal ?? new AbortController().signal,
   });
+  const exitCode = await Promise.race([running, life.killed]);
 
   const log = chunks.join('');
   const requests = world.requests.slice(from);

@@ -110,7 +110,7 @@ const vertexCustomJob: KindSample = {
       headers: new Headers(headers),
       cancelled: cancelRequested,
     })),
-  script: (world, life) => world.google.nextLife(vertexLife(life)),
+  script: (world, life) => world.google.nextLife(vertexLife(life), life.listedAfterMs),
   otherName: (id) => id.split('/').at(-1) ?? '',
   serverTimeout: (body) => Number(/"timeout":"(\d+)s"/.exec(body)?.[1]),
   findsByKey: true,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { EXIT } from '../../shared/errors.ts';
 import { breakRequests } from './breakable.ts';
-import { createStage, runStep, type Stage, type Step } from './harness.ts';
+import { runStep, type Stage, type Step } from './harness.ts';
 import { type Ci, type KindSample, RUN_SAMPLES } from './kind-samples.ts';
 import { HOUR, MINUTE, type RemoteLife } from './remote-life.ts';
 import { stagePool } from './stage-pool.ts';
@@ -165,14 +165,3 @@ test('a run that was deleted since is submitted anew', () =>
     expect(again.exitCode, again.log).toBe(EXIT.done);
     expect(again.outputs).toMatchObject({ attempt: '2' });
   }));
-
-test.each(
-  RUN_SAMPLES.filter(({ targets }) => targets.lookUp !== undefined).map((sample) => [sample.id, sample] as const),
-)('a list that shows new jobs late does not make a second %s', async (id, sample) => {
-  await using stage = await createStage({ google: { listDelayMs: 10_000 } });
-  sample.script(stage.world, { runningMs: 5 * MINUTE, end: 'success' });
-  breakRequests(stage.world, sample.targets.submission, { kind: 'drop-after', times: 1 });
-  const result = await runStep(stage, { kind: id, ci: 'buildkite' });
-  expect(result.exitCode, result.log).toBe(EXIT.done);
-  expect(sample.jobs(stage.world)).toHaveLength(1);
-});

@@ -7,6 +7,8 @@ export interface RemoteLife {
   readonly queuedMs?: number;
   readonly runningMs?: number;
   readonly end: 'success' | 'cancelled' | { readonly cause: FailureCause };
+  /** For how long the service's lists do not show the job, where it has such lists. */
+  readonly listedAfterMs?: number;
 }
 
 export const MINUTE = 60_000;
@@ -45,8 +47,9 @@ function terminated(type: string, code: string): RunEnd {
 }
 
 /** The life of a Databricks run. */
-export function databricksLife({ queuedMs = 10_000, runningMs = 30_000, end }: RemoteLife): RunLife {
+export function databricksLife({ queuedMs = 10_000, runningMs = 30_000, end, listedAfterMs = 0 }: RemoteLife): RunLife {
   return {
+    listedAfterMs,
     phases: [
       { state: 'PENDING', span: { ms: queuedMs } },
       { state: 'RUNNING', span: { ms: runningMs } },

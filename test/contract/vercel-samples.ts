@@ -12,8 +12,13 @@ const FAILURES: Readonly<Record<string, DeploymentEnd>> = {
 };
 
 /** The life of a deployment. */
-export function vercelLife({ queuedMs = 10_000, runningMs = 30_000, end }: RemoteLife): DeploymentLife {
-  const before = { queuedMs, buildingMs: runningMs };
+export function vercelLife({
+  queuedMs = 10_000,
+  runningMs = 30_000,
+  end,
+  listedAfterMs = 0,
+}: RemoteLife): DeploymentLife {
+  const before = { queuedMs, buildingMs: runningMs, listedAfterMs };
   if (end === 'success') return before;
   if (end === 'cancelled') return { ...before, end: { kind: 'canceled' } };
   const failure = FAILURES[end.cause];

@@ -33,6 +33,8 @@ export interface BuildkiteAgentApi {
   annotations(): readonly Annotation[];
   /** What the build of the current job has. */
   metaData(): ReadonlyMap<string, string>;
+  /** As another job of the build does it. */
+  setMetaData(key: string, value: string): void;
   oidcRequests(): readonly OidcRequest[];
   /** What `buildkite-agent job update` set, by attribute. */
   jobUpdates(): ReadonlyMap<string, string>;
@@ -107,6 +109,7 @@ export function buildkiteAgentApi(options: BuildkiteAgentApiOptions): BuildkiteA
     },
     annotations: annotations.list,
     metaData: () => metaData,
+    setMetaData: (key, value) => void metaData.set(key, value),
     oidcRequests: () => oidcRequests,
     jobUpdates: () => jobUpdates,
     retryAs: (id, build) => {

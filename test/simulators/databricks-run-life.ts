@@ -42,6 +42,8 @@ export interface RunLife {
   readonly result?: string;
   /** The commit that a branch or tag is resolved to. */
   readonly usedCommit?: string;
+  /** For how many milliseconds lists do not show the run. */
+  readonly listedAfterMs?: number;
 }
 
 /** The end of a run or of one of its tasks, in the API's old and new words. */

@@ -35,6 +35,7 @@ export function listRuns(
         (!completed || ended) &&
         (jobId === null || String(run.jobId) === jobId) &&
         (runType === null || run.runType === runType) &&
+        now >= run.startTime + (run.life.listedAfterMs ?? 0) &&
         run.startTime >= from &&
         run.startTime <= to
       );

@@ -30,8 +30,6 @@ export interface VertexAiOptions {
   readonly script?: (job: CustomJob) => readonly LifeStep[];
   /** What becomes of a job that is cancelled. */
   readonly cancelScript?: (job: CustomJob) => readonly LifeStep[];
-  /** How long a new job is missing from lists, in milliseconds. */
-  readonly listDelayMs?: number;
 }
 
 /** A job that was created, for a test to look at. */
@@ -51,14 +49,15 @@ export interface CreatedJob {
 export interface VertexAi {
   readonly handle: Handler;
   jobs(): readonly CreatedJob[];
-  /** The life of the next job to be created; several calls line up. */
-  nextLife(steps: readonly LifeStep[]): void;
+  /** The life of the next job to be created, and for how many milliseconds lists do not show it; several calls line up. */
+  nextLife(steps: readonly LifeStep[], listedAfterMs?: number): void;
 }
 
 interface StoredJob {
   readonly created: Omit<CreatedJob, 'state' | 'cancelRequested'>;
   readonly parent: string;
   readonly life: Life;
+  readonly listedAfterMs: number;
   cancelRequested: boolean;
 }
 
@@ -69,7 +68,7 @@ const FIRST_ID = 4_000_000_000_000_000_000n;
 /** Custom jobs of Vertex AI (https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.customJobs). */
 export function vertexAi(options: VertexAiOptions): VertexAi {
   const stored: StoredJob[] = [];
-  const lives: (readonly LifeStep[])[] = [];
+  const lives: { readonly steps: readonly LifeStep[]; readonly listedAfterMs: number }[] = [];
   const universe = options.universeDomain ?? 'googleapis.com';
 
   const handle: Handler = async (request) => {
@@ -117,6 +116,7 @@ export function vertexAi(options: VertexAiOptions): VertexAi {
     if (unfit !== undefined) return unfit;
 
     const parent = parentOf(call);
+    const next = lives.shift();
     const added: StoredJob = {
       created: {
         name: `${parent}/customJobs/${FIRST_ID + BigInt(stored.length) * 7_919n}`,
@@ -127,7 +127,8 @@ export function vertexAi(options: VertexAiOptions): VertexAi {
         job,
       },
       parent,
-      life: startLife(lives.shift() ?? options.script?.(job) ?? succeedingLife(), options.now),
+      life: startLife(next?.steps ?? options.script?.(job) ?? succeedingLife(), options.now),
+      listedAfterMs: next?.listedAfterMs ?? 0,
       cancelRequested: false,
     };
     stored.push(added);
@@ -152,9 +153,9 @@ export function vertexAi(options: VertexAiOptions): VertexAi {
     if (!Number.isInteger(size) || size < 0) return googleError('INVALID_ARGUMENT', 'The page size is invalid.');
     if (offset === undefined) return googleError('INVALID_ARGUMENT', 'The page token is invalid.');
 
-    const listedUntil = options.now() - (options.listDelayMs ?? 0);
     const found = stored
-      .filter(({ parent, created }) => parent === parentOf(call) && created.createdAt <= listedUntil)
+      .filter(({ parent }) => parent === parentOf(call))
+      .filter(({ created, listedAfterMs }) => created.createdAt + listedAfterMs <= options.now())
       .filter(({ created: { job }, life }) => matches({ ...job, state: life.view().state }))
       .reverse();
     const page = found.slice(offset, offset + (size || DEFAULT_PAGE_SIZE));
@@ -221,8 +222,8 @@ export function vertexAi(options: VertexAiOptions): VertexAi {
     handle,
     jobs: () =>
       stored.map(({ created, life, cancelRequested }) => ({ ...created, state: life.view().state, cancelRequested })),
-    nextLife: (steps) => {
-      lives.push(steps);
+    nextLife: (steps, listedAfterMs = 0) => {
+      lives.push({ steps, listedAfterMs });
     },
   };
 }

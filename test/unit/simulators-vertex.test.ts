@@ -222,7 +222,8 @@ test('a cancelled job ends after a while, an ended one cannot be cancelled', asy
 });
 
 test('lists are filtered and paged, and a new job may be missing at first', async () => {
-  await using world = await googleWorld({ listDelayMs: 1000 });
+  await using world = await googleWorld();
+  for (let job = 0; job < 3; job += 1) world.nextLife([{ state: 'JOB_STATE_RUNNING' }], 1000);
   const token = await world.submitterToken();
   const list = async (query: Record<string, string>) =>
     (await world.get(`${JOBS}?${new URLSearchParams(query)}`, token)).body;
@@ -231,7 +232,7 @@ test('lists are filtered and paged, and a new job may be missing at first', asyn
   world.clock.now += 1000;
   expect((await list({ filter: 'labels.ci_run=b' })).customJobs).toHaveLength(2);
   expect((await list({ filter: 'labels.ci_run:* AND display_name="train"' })).customJobs).toHaveLength(3);
-  expect(await list({ filter: 'labels.ci_run=b AND state="JOB_STATE_RUNNING"' })).toEqual({});
+  expect(await list({ filter: 'labels.ci_run=b AND state="JOB_STATE_PENDING"' })).toEqual({});
   const first = await list({ pageSize: '2' });
   expect(first.customJobs).toHaveLength(2);
   const second = await list({ pageSize: '2', pageToken: first.nextPageToken ?? '' });
