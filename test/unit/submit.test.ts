@@ -26,6 +26,7 @@ test('a step that is cancelled while it supplies what a refusal asked for submit
     context: { attempt: 1 },
     grace: createGrace(step.signal),
     signal: step.signal,
+    published: async () => undefined,
   };
   const submitted = submitOnce(job as Job, {}, 'a'.repeat(64), environment as unknown as SubmissionEnvironment);
   await expect(submitted).rejects.toBe('SIGTERM');
