@@ -49,8 +49,9 @@ export function buildkiteHost({ env, settings, files, agent, write }: BuildkiteE
       );
   };
 
-  const publishedOutputs = async (key: string): Promise<Outputs | undefined> => {
-    const { exitCode, stdout } = await agent(['meta-data', 'get', key], { timeoutMs: REPORT_TIMEOUT_MS });
+  const publishedOutputs = async (place: string, signal?: AbortSignal): Promise<Outputs | undefined> => {
+    const limits = { timeoutMs: REPORT_TIMEOUT_MS, ...(signal === undefined ? {} : { signal }) };
+    const { exitCode, stdout } = await agent(['meta-data', 'get', place], limits);
     return exitCode === 0 ? readOutputs(stdout) : undefined;
   };
 
@@ -111,17 +112,19 @@ export function buildkiteHost({ env, settings, files, agent, write }: BuildkiteE
         ? [...places, `meta-data ${own} (this step has several submissions: buildkite-agent meta-data get ${own})`]
         : [...places, `meta-data ${scope}:NAME (buildkite-agent meta-data get ${scope}:id)`];
     },
-    earlierOutputs: async (step) => {
+    earlierOutputs: async (step, signal) => {
       const place = `${PROJECT.name}:${step}`;
-      const { stdout } = await agent(['meta-data', 'keys'], { timeoutMs: REPORT_TIMEOUT_MS });
+      const { stdout } = await agent(['meta-data', 'keys'], { timeoutMs: REPORT_TIMEOUT_MS, signal });
       const owned = stdout
         .split('\n')
         .filter((name) => name.startsWith(`${place}:`) && OWN_PLACE.test(name.slice(place.length)));
-      // A step of an older version of the plugin has the one place only.
-      const found = await Promise.all((owned.length === 0 ? [place] : owned).map(publishedOutputs));
+      // Where the agent cannot list the keys, the one place of the step is all there is.
+      const found = await Promise.all(
+        (owned.length === 0 ? [place] : owned).map((each) => publishedOutputs(each, signal)),
+      );
       return found.filter((outputs) => outputs !== undefined);
     },
-    previousOutputs: (key) => publishedOutputs(`${scope}:${shortKey(key)}`),
+    previousOutputs: (key, signal) => publishedOutputs(`${scope}:${shortKey(key)}`, signal),
     remember: (job) => rememberJob(env, job),
     forget: () => forgetJob(env),
   };

@@ -38,7 +38,7 @@ export async function resolveAttachment(
     return { ...run, origin: 'found' };
   }
   if (scheme === 'step') {
-    const all = (await host.earlierOutputs?.(value)) ?? [];
+    const all = (await host.earlierOutputs?.(value, signal)) ?? [];
     const outputs = onlySubmission(all, { kind: kind.id, setting: 'attach', step: value });
     return fromOutputs(outputs, reference, kind, job, host);
   }

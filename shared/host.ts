@@ -72,7 +72,7 @@ export interface Host {
   /** The outputs of each submission that a step of this build published, by the step's key. Only where the CI keeps them. */
   readonly earlierOutputs?: EarlierOutputs;
   /** The outputs that were published in this build for the submission of `key`, where the CI keeps them. */
-  previousOutputs(key: string): Promise<Outputs | undefined>;
+  previousOutputs(key: string, signal?: AbortSignal): Promise<Outputs | undefined>;
   /** Keeps what is running until `forget`, for the second chance to cancel. */
   remember(job: RunningJob): Promise<void>;
   forget(): Promise<void>;
@@ -84,4 +84,4 @@ export interface Host {
 export type Outputs = Readonly<Record<string, string>>;
 
 /** The outputs of each submission that the step with this key published. */
-export type EarlierOutputs = (step: string) => Promise<readonly Outputs[]>;
+export type EarlierOutputs = (step: string, signal: AbortSignal) => Promise<readonly Outputs[]>;

@@ -29,12 +29,12 @@ export interface Narration {
   readonly followUp: readonly string[];
 }
 
-/** Binds the telling to one submitted job. */
+/** Binds the telling to one submitted job. `firstKey` is what stood for its key before it was prepared. */
 export function createNarration(
   { kind, job, values }: BoundRun,
   host: Host,
   { id, attempt, origin }: Submitted,
-  key: string,
+  { key, firstKey }: { readonly key: string; readonly firstKey: string },
 ): Narration {
   const { log, context } = host;
   const startUrl = job.url(id);
@@ -117,6 +117,8 @@ export function createNarration(
     // Before anything else: from now on a killed step must be able to cancel its job.
     if (values.wait && job.cancellation !== undefined)
       await host.remember({ kind: kind.id, id }).catch(warn('Keeping the job for a later cancel'));
+    // A report of an earlier run that failed before its key was known would otherwise stay there.
+    if (firstKey !== key && context.attempt > 1) tell('Removing the former report', () => host.removeReport(firstKey));
     if (origin === 'created' && context.attempt <= 1) tell('Reading the outputs', lookForTwin);
     if (values.wait)
       tell('Publishing the outputs', () => host.publish({ ...baseOutputs, result: 'submitted' }, 'interim', key));

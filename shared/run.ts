@@ -81,12 +81,9 @@ async function underCredential(given: BoundRun, environment: IdentifiedRun): Pro
   const { bound, submitted, key } = await submit(given, firstKey, environment).catch((error: unknown) =>
     reportFailure(error, given, firstKey, environment),
   );
-  // What an earlier run of the step reported before its key was known would stay beside the report of this one.
-  if (key !== firstKey && host.context.attempt > 1)
-    await host.removeReport(firstKey).catch((error: unknown) => log.debug(describeHostFault(error)));
   const { job, values } = bound;
   const startedAt = clock.now();
-  const narration = createNarration(bound, host, submitted, key);
+  const narration = createNarration(bound, host, submitted, { key, firstKey });
   await narration.submitted();
   if (!values.wait && !signal.aborted) {
     const seen = job.url(submitted.id) === undefined ? await look(job, submitted.id, environment) : undefined;
@@ -115,7 +112,7 @@ async function submit(bound: BoundRun, firstKey: string, environment: Identified
   const obtaining = credential.get(signal);
   // The connection to the service is made, and the CI asked, while the token is exchanged.
   http.warm(bound.job.origin);
-  const publishing = host.previousOutputs(firstKey).catch(() => undefined);
+  const publishing = host.previousOutputs(firstKey, signal).catch(() => undefined);
   await obtaining;
 
   log.section(`${bound.job.payload === undefined ? 'Attach' : 'Submit'}: ${bound.job.title}`);
@@ -131,7 +128,11 @@ async function submit(bound: BoundRun, firstKey: string, environment: Identified
     ...environment,
     context: host.context,
     spell: host.spell,
-    published: async () => publishedRun(await (key === firstKey ? publishing : host.previousOutputs(key)), key, job),
+    published: async () => {
+      const outputs = await (key === firstKey ? publishing : host.previousOutputs(key, signal));
+      signal.throwIfAborted();
+      return publishedRun(outputs, key, job);
+    },
   });
   return { bound: completed, submitted, key };
 }
@@ -172,10 +173,6 @@ function publishedRun(outputs: Outputs | undefined, key: string, job: Job): Foun
   return isOurs && id !== undefined ? { id, attempt } : undefined;
 }
 
-function describeHostFault(error: unknown): string {
-  return plainLine(error instanceof Error ? error.message : 'unknown fault', 300);
-}
-
 /** Shows in the report that the step ended before there was a job to wait for, and passes the error on. */
 async function reportFailure(
   error: unknown,
@@ -191,7 +188,9 @@ async function reportFailure(
     const summary = `${error.code}: ${error.message}`;
     const report = { title: `${kind.title}: ${job.title}`, state: 'failed', summary, facts } as const;
     await host.report(report, key).catch((fault: unknown) => {
-      host.log.warning(`The report failed: ${describeHostFault(fault)}`);
+      host.log.warning(
+        `The report failed: ${plainLine(fault instanceof Error ? fault.message : 'unknown fault', 300)}`,
+      );
     });
   }
   throw error;

@@ -14,7 +14,7 @@ export interface DeploymentReference {
    * The deployment's id, or a host name of its.
    * @throws SubmitError `not-found` when an earlier step left none.
    */
-  resolve(): Promise<string>;
+  resolve(signal: AbortSignal): Promise<string>;
 }
 
 const DEPLOYMENT = 'vercel-deployment';
@@ -45,7 +45,7 @@ export async function bindReference(
       return undefined;
     }
     const step = written.slice('step:'.length);
-    return { title: written, resolve: async () => fromStep(step, await earlierOutputs(step)) };
+    return { title: written, resolve: async (signal) => fromStep(step, await earlierOutputs(step, signal)) };
   }
   const plain = written.replace(/^https:\/\//, '').replace(/\/$/, '');
   return { title: plain, resolve: async () => plain };

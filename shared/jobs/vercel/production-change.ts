@@ -110,7 +110,7 @@ async function prepareChange(
   { client, log, signal }: JobEnvironment,
 ): Promise<Job> {
   const project = await readProject(written, call, client, signal);
-  const named = (await reference?.resolve()) ?? '';
+  const named = (await reference?.resolve(signal)) ?? '';
   const deployment = await client.read(deploymentCall(call, named), signal);
   const id = textAt(deployment, 'id') ?? named;
   requireFit(type, id, deployment, project.id);
