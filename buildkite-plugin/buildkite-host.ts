@@ -1,7 +1,7 @@
 import type { Files } from '../shared/files.ts';
 import type { Host, Outputs } from '../shared/host.ts';
 import { isObject, type Json, parseJson, stringifyJson, textAt } from '../shared/json.ts';
-import { shellFile, shellPath } from '../shared/output-names.ts';
+import { outputsFileProblems, writeOutputsFiles } from '../shared/outputs-file.ts';
 import { PROJECT } from '../shared/project.ts';
 import { plainLine } from '../shared/remote-text.ts';
 import { collectFaults, parseSettings, type SettingValues } from '../shared/settings.ts';
@@ -86,9 +86,7 @@ export function buildkiteHost({ env, settings, files, agent, write }: BuildkiteE
     publish: async (outputs, stage) => {
       const places: string[] = [];
       if (typeof outputsFile === 'string') {
-        await files.write(outputsFile, `${stringifyJson(outputs, 2)}\n`);
-        await files.write(shellPath(outputsFile), shellFile(outputs));
-        places.push(outputsFile, shellPath(outputsFile));
+        places.push(...(await writeOutputsFiles(outputsFile, outputs, files)));
       }
       // Each value is a process of its own, so single ones wait until they are final.
       const values = stage === 'final' ? metaDataValues(outputs) : [];
@@ -98,6 +96,7 @@ export function buildkiteHost({ env, settings, files, agent, write }: BuildkiteE
       ]);
       return [...places, `meta-data ${scope}:NAME (buildkite-agent meta-data get ${scope}:id)`];
     },
+    publishProblems: async () => (typeof outputsFile === 'string' ? outputsFileProblems(outputsFile, files) : []),
     earlierOutputs: (step) => publishedOutputs(`${PROJECT.name}:${step}`),
     previousOutputs: () => publishedOutputs(scope),
     remember: (job) => rememberJob(env, job),

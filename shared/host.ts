@@ -67,6 +67,8 @@ export interface Host {
    * warns and goes on. Returns where they can be found, for people.
    */
   publish(outputs: Outputs, stage: 'interim' | 'final'): Promise<readonly string[]>;
+  /** What would keep `publish` from writing its files, by setting. Asked before the first request. */
+  publishProblems(): Promise<readonly { readonly setting: string; readonly problem: string }[]>;
   /** The outputs that a step of this build published, by the step's key. Only where the CI keeps them. */
   readonly earlierOutputs?: (step: string) => Promise<Outputs | undefined>;
   /** The outputs that an earlier run of this very step published, where the CI keeps them. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { bitbucketHost } from '../../pipe/bitbucket-host.ts';
-import { checkoutFiles } from '../../shared/edge/node.ts';
+import { checkoutFiles } from '../../shared/edge/checkout-files.ts';
 import type { Host } from '../../shared/host.ts';
 import { withRedaction } from '../../shared/redaction.ts';
 import { plainLine } from '../../shared/remote-text.ts';
