@@ -32,6 +32,8 @@ export interface VertexAiOptions {
   readonly cancelScript?: (job: CustomJob) => readonly LifeStep[];
   /** How long a new job is missing from lists, in milliseconds. */
   readonly listDelayMs?: number;
+  /** The most jobs on one page of a list, whatever page size is asked for (https://google.aip.dev/158). */
+  readonly largestPage?: number;
 }
 
 /** A job that was created, for a test to look at. */
@@ -157,7 +159,10 @@ export function vertexAi(options: VertexAiOptions): VertexAi {
       .filter(({ parent, created }) => parent === parentOf(call) && created.createdAt <= listedUntil)
       .filter(({ created: { job }, life }) => matches({ ...job, state: life.view().state }))
       .reverse();
-    const page = found.slice(offset, offset + (size || DEFAULT_PAGE_SIZE));
+    const page = found.slice(
+      offset,
+      offset + Math.min(size || DEFAULT_PAGE_SIZE, options.largestPage ?? Number.POSITIVE_INFINITY),
+    );
     const next = offset + page.length;
     return Response.json({
       ...(page.length === 0
