@@ -1,7 +1,7 @@
 import type { Files } from '../shared/files.ts';
 import type { Host, Outputs } from '../shared/host.ts';
 import { isObject, type Json, parseJson, stringifyJson, textAt } from '../shared/json.ts';
-import { shellFile, shellPath } from '../shared/output-names.ts';
+import { outputsFileProblems, writeOutputsFiles } from '../shared/outputs-file.ts';
 import { PROJECT } from '../shared/project.ts';
 import { plainLine } from '../shared/remote-text.ts';
 import { collectFaults, parseSettings, type SettingValues } from '../shared/settings.ts';
@@ -92,9 +92,7 @@ export function buildkiteHost({ env, settings, files, agent, write }: BuildkiteE
     publish: async (outputs, stage, key) => {
       const places: string[] = [];
       if (typeof outputsFile === 'string') {
-        await files.write(outputsFile, `${stringifyJson(outputs, 2)}\n`);
-        await files.write(shellPath(outputsFile), shellFile(outputs));
-        places.push(outputsFile, shellPath(outputsFile));
+        places.push(...(await writeOutputsFiles(outputsFile, outputs, files)));
       }
       const own = `${scope}:${shortKey(key)}`;
       const isShared = await isOfSeveral(outputs);
@@ -125,6 +123,7 @@ export function buildkiteHost({ env, settings, files, agent, write }: BuildkiteE
       return found.filter((outputs) => outputs !== undefined);
     },
     previousOutputs: (key, signal) => publishedOutputs(`${scope}:${shortKey(key)}`, signal),
+    publishProblems: async () => (typeof outputsFile === 'string' ? outputsFileProblems(outputsFile, files) : []),
     remember: (job) => rememberJob(env, job),
     forget: () => forgetJob(env),
   };

@@ -1,12 +1,6 @@
 import { cancelRemembered } from '../shared/cancel-remembered.ts';
-import {
-  abortOnSignals,
-  checkoutFiles,
-  describeFault,
-  network,
-  silenceLibraries,
-  systemClock,
-} from '../shared/edge/node.ts';
+import { checkoutFiles } from '../shared/edge/checkout-files.ts';
+import { abortOnSignals, describeFault, network, silenceLibraries, systemClock } from '../shared/edge/node.ts';
 import { EXIT, SubmitError } from '../shared/errors.ts';
 import { createHttp, HTTP_TIMINGS } from '../shared/http.ts';
 import { JOB_KINDS } from '../shared/jobs/index.ts';

@@ -1,12 +1,13 @@
-import { appendFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import type { CiContext } from '../shared/ci-context.ts';
 import { SubmitError } from '../shared/errors.ts';
 import type { Files } from '../shared/files.ts';
 import type { Host, Outputs, SubjectTokenSource } from '../shared/host.ts';
-import { type Json, stringifyJson } from '../shared/json.ts';
+import type { Json } from '../shared/json.ts';
 import { nearestName } from '../shared/nearest-name.ts';
-import { shellFile, shellPath, variableName } from '../shared/output-names.ts';
-import { readOutputsFile } from '../shared/outputs-file.ts';
+import { variableName } from '../shared/output-names.ts';
+import { outputsFileProblems, readOutputsFile, writeOutputsFiles } from '../shared/outputs-file.ts';
 import { PROJECT } from '../shared/project.ts';
 import { plainLine } from '../shared/remote-text.ts';
 import { Secret } from '../shared/secret.ts';
@@ -49,14 +50,16 @@ export function bitbucketHost({ env, settings, files, write }: BitbucketEnvironm
     report: (report, key) => putReport(env, reportId(key), reportBody(report, PROJECT.name, reportId(key))),
     removeReport: (key) => deleteReport(env, reportId(key)),
     publish: async (outputs, stage, key) => {
-      const text = `${stringifyJson(outputs, 2)}\n`;
-      await files.write(path, text);
-      await files.write(shellPath(path), shellFile(outputs));
-      // Another pipe of the step may write the same file.
-      await files.write(outputsFileOf(key), text);
+      const [json, shell] = await writeOutputsFiles(path, outputs, files);
+      // Another pipe of the step may write the same files.
+      await writeOutputsFiles(outputsFileOf(key), outputs, files);
       const shared = stage === 'final' ? await shareVariables(outputs, wantedVariables(settings), env) : [];
-      return [path, `${shellPath(path)} (for shells: . ${shellPath(path)})`, ...shared];
+      return [json, `${shell} (for shells: . ${shell})`, ...shared];
     },
+    publishProblems: async () => [
+      ...(await outputsFileProblems(path, files)),
+      ...(await variablesProblems(wantedVariables(settings), env)),
+    ],
     // Another pipe of the same step may have left them; what a step writes is gone when it is run again.
     previousOutputs: async (key) => {
       const file = await readOutputsFile(outputsFileOf(key), files);
@@ -80,23 +83,45 @@ function wantedVariables(settings: ReadonlyMap<string, Json>): readonly string[]
 
 async function shareVariables(outputs: Outputs, wanted: readonly string[], env: Env): Promise<readonly string[]> {
   if (wanted.length === 0) return [];
-  const file = env.BITBUCKET_PIPELINES_VARIABLES_PATH;
   const lines = Object.entries(outputs).flatMap(([name, value]) => {
     const variable = variableName(name);
     // One line each: a line feed in a value would begin another variable.
     return wanted.includes(variable) ? [`${variable}=${value.replace(/[\r\n\0]+/g, ' ')}\n`] : [];
   });
-  if (file === undefined || file === '')
-    throw new Error('output-variables: Bitbucket gave no BITBUCKET_PIPELINES_VARIABLES_PATH; use the outputs file');
-  await appendFile(file, lines.join('')).catch((error: NodeJS.ErrnoException) => {
-    throw new Error(
-      `output-variables: ${file} cannot be written (${error.code ?? 'unknown fault'}); use the outputs file`,
-    );
+  await appendVariables(env, lines.join('')).catch((error: Error) => {
+    throw new Error(`output-variables: ${error.message}`);
   });
   const there = Object.keys(outputs).map(variableName);
   const missing = wanted.filter((name) => !there.includes(name)).map((name) => lacking(name, there));
   const shared = lines.map((line) => line.slice(0, line.indexOf('=')));
   return [...(shared.length === 0 ? [] : [`variables ${shared.join(', ')}`]), ...missing];
+}
+
+/**
+ * Appends lines to the file that Bitbucket reads a step's variables from. It is opened without waiting, since a FIFO would keep
+ * the step for ever. https://support.atlassian.com/bitbucket-cloud/docs/variables-and-secrets/
+ */
+async function appendVariables(env: Env, lines: string): Promise<void> {
+  const path = env.BITBUCKET_PIPELINES_VARIABLES_PATH;
+  if (path === undefined || path === '')
+    throw new Error('Bitbucket gave no BITBUCKET_PIPELINES_VARIABLES_PATH; use the outputs file');
+  const refusal = (why: string) => new Error(`${plainLine(path, 200)} ${why}; use the outputs file`);
+  const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
+  try {
+    await using file = await open(path, flags);
+    if (!(await file.stat()).isFile()) throw refusal('is not a file');
+    await file.writeFile(lines);
+  } catch (error) {
+    throw error instanceof Error && 'code' in error ? refusal(`cannot be written (${error.code})`) : error;
+  }
+}
+
+async function variablesProblems(wanted: readonly string[], env: Env) {
+  if (wanted.length === 0) return [];
+  return appendVariables(env, '').then(
+    () => [],
+    (error: Error) => [{ setting: 'output-variables', problem: error.message }],
+  );
 }
 
 /** Some outputs are there in some endings only, so that one is not is no fault. */

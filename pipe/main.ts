@@ -1,11 +1,5 @@
-import {
-  abortOnSignals,
-  checkoutFiles,
-  describeFault,
-  network,
-  silenceLibraries,
-  systemClock,
-} from '../shared/edge/node.ts';
+import { checkoutFiles } from '../shared/edge/checkout-files.ts';
+import { abortOnSignals, describeFault, network, silenceLibraries, systemClock } from '../shared/edge/node.ts';
 import { EXIT, SubmitError } from '../shared/errors.ts';
 import { createHttp, HTTP_TIMINGS } from '../shared/http.ts';
 import { allSettings } from '../shared/jobs/all-settings.ts';

@@ -76,6 +76,7 @@ export async function bindRun(environment: BindEnvironment): Promise<BoundRun> {
   if (values?.attach !== undefined && job !== undefined && !isAttachable(values.attach, job, host)) {
     faults.add('attach', `expected ${shared.attach.expected}; got ${JSON.stringify(values.attach)}`);
   }
+  for (const { setting, problem } of await host.publishProblems()) faults.add(setting, problem);
   if (faults.messages.length > 0 || values === undefined || job === undefined) throw invalid(faults, environment);
   const waitSeconds = host.settings.has('timeout')
     ? values.timeout

@@ -69,6 +69,8 @@ export interface Host {
    * It may reject: the run then warns and continues. Returns where they can be found, for people.
    */
   publish(outputs: Outputs, stage: 'interim' | 'final', key: string): Promise<readonly string[]>;
+  /** What would keep `publish` from writing its files, by setting. Asked before the first request. */
+  publishProblems(): Promise<readonly { readonly setting: string; readonly problem: string }[]>;
   /** The outputs of each submission that a step of this build published, by the step's key. Only where the CI keeps them. */
   readonly earlierOutputs?: EarlierOutputs;
   /** The outputs that were published in this build for the submission of `key`, where the CI keeps them. */

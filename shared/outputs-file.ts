@@ -1,6 +1,7 @@
 import type { Files } from './files.ts';
 import type { Outputs } from './host.ts';
-import { isObject, parseJson, textAt } from './json.ts';
+import { isObject, parseJson, stringifyJson, textAt } from './json.ts';
+import { shellFile, shellPath } from './output-names.ts';
 
 /** An outputs file holds a few lines; larger ones are not it. */
 const LIMIT_BYTES = 1024 * 1024;
@@ -22,4 +23,24 @@ function parsed(text: string): Outputs | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Writes outputs as JSON, and as a file for shells next to it. Returns both paths. Rejects with a plain message. */
+export async function writeOutputsFiles(
+  path: string,
+  outputs: Outputs,
+  files: Files,
+): Promise<readonly [string, string]> {
+  await files.write(path, `${stringifyJson(outputs, 2)}\n`);
+  await files.write(shellPath(path), shellFile(outputs));
+  return [path, shellPath(path)];
+}
+
+/** What would keep `writeOutputsFiles` from writing, in a form that can be reported for the setting; nothing is changed. */
+export async function outputsFileProblems(
+  path: string,
+  files: Files,
+): Promise<readonly { readonly setting: string; readonly problem: string }[]> {
+  const problems = await Promise.all([path, shellPath(path)].map(files.writeProblem));
+  return problems.flatMap((problem) => (problem === undefined ? [] : [{ setting: 'outputs-file', problem }]));
 }

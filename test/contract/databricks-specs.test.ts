@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import { EXIT } from '../../shared/errors.ts';
 import { type Json, parseJson } from '../../shared/json.ts';
-import { runStep, type Stage } from './harness.ts';
+import { DATABRICKS } from '../simulators/tenant.ts';
+import { createStage, runStep, type Stage } from './harness.ts';
+import { CIS } from './kind-samples.ts';
 import { stagePool } from './stage-pool.ts';
 
 const stages = stagePool();
@@ -129,3 +131,23 @@ test.each(WRONG)('a run %s is refused before anything is sent (%s)', (_what, kin
     expect(requests.filter(({ host }) => host.includes('databricks'))).toEqual([]);
   }),
 );
+
+test.each(CIS.flatMap((ci) => ['databricks-submit-run', 'databricks-run-now'].map((kind) => [kind, ci] as const)))(
+  'on a host of several workspaces, every request of %s on %s names its own',
+  async (kind, ci) => {
+    await using stage = await createStage({ databricks: { unified: true } });
+    const settings = { host: `https://${DATABRICKS.host}/?o=${DATABRICKS.workspaceId}` };
+    const { exitCode, log, requests } = await runStep(stage, { kind, ci, settings });
+    expect(exitCode, log).toBe(EXIT.done);
+    const asked = requests.filter(({ host }) => host === DATABRICKS.host);
+    expect(asked.length).toBeGreaterThan(2);
+    for (const { headers } of asked) expect(headers.get('x-databricks-workspace-id')).toBe(DATABRICKS.workspaceId);
+  },
+);
+
+test('a host of one workspace is asked without naming it', () =>
+  stages.use(async (stage, build) => {
+    const { exitCode, log, requests } = await submit(stage, build, 'databricks-run-now', {});
+    expect(exitCode, log).toBe(EXIT.done);
+    expect(requests.filter(({ headers }) => headers.has('x-databricks-workspace-id'))).toEqual([]);
+  }));

@@ -92,7 +92,9 @@ function strike({ world }: Stage, { sample, request, fault, times }: Case): () =
   if (target === undefined) throw new Error(`${sample.id} makes no such request`);
   // Only a submission without an answer is looked for.
   if (request === 'lookUp') breakRequests(world, sample.targets.submission, { kind: 'drop-after', times: 1 });
-  return breakRequests(world, target, { kind: fault, times, retryAfterSeconds: 1, lateMs: 2 * patienceMs({ times }) });
+  // A service that never recovers is not worth asking every second.
+  const retryAfterSeconds = times === 1 ? 1 : 20;
+  return breakRequests(world, target, { kind: fault, times, retryAfterSeconds, lateMs: 2 * patienceMs({ times }) });
 }
 
 /** Every fault at every request of these kinds, and the step started again. The files that call it run side by side. */

@@ -73,3 +73,20 @@ test.each(
     expect(sample.jobs(stage.world)).toHaveLength(before);
   }),
 );
+
+/** The setting that names the audience, by kind. Without it the CI's default audience would do. */
+const AUDIENCES = [
+  ['vertex-custom-job', 'audience'],
+  ['prefect-flow-run', 'secret-audience'],
+] as const;
+
+test.each(AUDIENCES)("%s: where %s is set, a token with the CI's default audience is not sent", (kind, setting) =>
+  stages.use(async (stage, build) => {
+    const env = { BITBUCKET_STEP_OIDC_TOKEN: await stage.world.bitbucketToken() };
+    const settings = { [setting]: 'https://trust.acme.example/ci' };
+    const result = await runStep(stage, { kind, ci: 'bitbucket', build, env, settings });
+    expect(result.exitCode, result.log).toBe(EXIT.identity);
+    expect(result.log).toContain('token-audience: ');
+    expect(outside(result)).toEqual([]);
+  }),
+);

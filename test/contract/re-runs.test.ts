@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { EXIT } from '../../shared/errors.ts';
+import { VERCEL } from '../simulators/vercel-tenant.ts';
 import { breakRequests } from './breakable.ts';
-import { runStep, type Stage, type Step } from './harness.ts';
-import { type Ci, type KindSample, RUN_SAMPLES } from './kind-samples.ts';
+import { createStage, runStep, type Stage, type Step } from './harness.ts';
+import { CIS, type Ci, type KindSample, RUN_SAMPLES, sampleOf } from './kind-samples.ts';
 import { HOUR, MINUTE, type RemoteLife } from './remote-life.ts';
 import { stagePool } from './stage-pool.ts';
 
@@ -165,3 +166,38 @@ test('a run that was deleted since is submitted anew', () =>
     expect(again.exitCode, again.log).toBe(EXIT.done);
     expect(again.outputs).toMatchObject({ attempt: '2' });
   }));
+
+test.each(CIS)('on %s a re-run finds its deployment behind hundreds of newer ones', async (ci) => {
+  await using stage = await createStage();
+  const { vercel } = stage.world;
+  vercel.nextLife({ buildingMs: 20 * MINUTE });
+  const step = { kind: 'vercel-deployment', ci } as const;
+  const first = await runStep(stage, { ...step, settings: { wait: false } });
+  for (let newer = 0; newer < 250; newer += 1) {
+    stage.clock.advance(1_000);
+    vercel.deployed(VERCEL.projectId, { target: 'preview' });
+  }
+  const before = vercel.deployments().length;
+  const again = await runStep(stage, { ...step, retry: ci === 'bitbucket' ? 'automatic' : 'manual' });
+  expect(again.exitCode, again.log).toBe(EXIT.done);
+  expect(again.outputs?.id).toBe(first.outputs?.id);
+  expect(vercel.deployments()).toHaveLength(before);
+});
+
+test.each(CIS)(
+  'on %s a re-run finds its custom job on a later page of a list that the service cuts short',
+  async (ci) => {
+    await using stage = await createStage({ google: { largestPage: 1 } });
+    const sample = sampleOf('vertex-custom-job');
+    const step = { kind: sample.id, ci } as const;
+    const retry = ci === 'bitbucket' ? 'automatic' : 'manual';
+    sample.script(stage.world, { end: { cause: 'code' } });
+    await runStep(stage, step);
+    sample.script(stage.world, { runningMs: HOUR, end: 'success' });
+    const second = await runStep(stage, { ...step, retry, settings: { wait: false } });
+    const third = await runStep(stage, { ...step, retry, attempt: 3 });
+    expect(third.exitCode, third.log).toBe(EXIT.done);
+    expect(third.outputs).toMatchObject({ id: second.outputs?.id, attempt: '2' });
+    expect(sample.jobs(stage.world)).toHaveLength(2);
+  },
+);

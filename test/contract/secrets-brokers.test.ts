@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { AWS, AZURE, HELD_SECRETS, VAULT } from '../simulators/brokers-tenant.ts';
 import { FAULT_KINDS } from '../simulators/serve.ts';
 import { GOOGLE, providerName } from '../simulators/tenant.ts';
+import type { World } from '../simulators/world.ts';
 import { createStage } from './harness.ts';
 import { boundSecrets, CIS, exchangeStep, LOGIN, readSecrets } from './secrets-step.ts';
 
@@ -267,6 +268,43 @@ test.each(
   const { error, values } = await readSecrets(stage, { ci: 'buildkite', settings: REACHED[broker] });
   expect(error).toBeUndefined();
   expect(values).toEqual({ 'api-key': HELD_SECRETS.prefectKey });
+});
+
+const ISSUED = {
+  vault: ({ brokers }) => brokers.vault.issuedTokens(),
+  aws: ({ brokers }) => brokers.aws.issuedTokens(),
+  azure: ({ brokers }) => brokers.azure.issuedTokens(),
+  google: ({ google }) => google.issuedTokens(),
+} as const satisfies Record<keyof typeof REACHED, (world: World) => readonly string[]>;
+
+test.each(['vault', 'aws', 'azure', 'google'] as const)(
+  "Buildkite's redactor is given the CI's token, all that %s issues for it, and the secret",
+  async (broker) => {
+    await using stage = await createStage();
+    const { concealed } = await readSecrets(stage, { ci: 'buildkite', settings: REACHED[broker] });
+    const issued = ISSUED[broker](stage.world);
+    const presented = stage.world.agentApi.oidcRequests().map(({ token }) => token);
+    expect(issued).not.toEqual([]);
+    expect(presented).not.toEqual([]);
+    expect(concealed).toEqual(expect.arrayContaining([...issued, ...presented, HELD_SECRETS.prefectKey]));
+  },
+);
+
+test.each(CIS)('%s: a token that Vault gave in a namespace is revoked there', async (ci) => {
+  await using stage = await createStage();
+  const { values, log } = await readSecrets(stage, {
+    ci,
+    audience: VAULT.audience,
+    settings: {
+      ...LOGIN.vault(ci),
+      'vault-namespace': VAULT.namespace,
+      'secret-from': { 'api-key': 'vault:secret/ci/prefect#api-key' },
+    },
+  });
+  expect(values).toEqual({ 'api-key': HELD_SECRETS.teamPrefectKey });
+  expect(stage.world.brokers.vault.tokens()).toHaveLength(1);
+  expect(stage.world.brokers.vault.liveTokens()).toEqual([]);
+  expect(log).not.toContain('could not be revoked');
 });
 
 test('a cancelled step ends the token of Vault all the same', async () => {

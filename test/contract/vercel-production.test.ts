@@ -215,3 +215,13 @@ test('after a rollback, what is deployed is kept from production, until somethin
   expect(next.lines).toContain(`  │ ${VERCEL.domain}`);
   expect(served()).toBe(next.outputs?.id);
 });
+
+test.each(['promote', 'rollback'] as const)('%s refuses the deployment of another project', async (type) => {
+  await using stage = await createStage();
+  const foreign = stage.world.vercel.deployed(VERCEL.otherProjectId);
+  const { exitCode, log, requests } = await change(stage, type, { deployment: foreign, token: VERCEL.tokens.full });
+  expect(exitCode, log).toBe(EXIT.settings);
+  expect(log).toContain(`${foreign} belongs to another project`);
+  expect(log).toContain(`project ${VERCEL.otherProjectId}`);
+  expect(requests.filter(({ method, path }) => method === 'POST' && /\/(?:promote|rollback)\//.test(path))).toEqual([]);
+});

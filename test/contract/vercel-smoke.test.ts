@@ -113,3 +113,48 @@ test('on bitbucket, an audience that the step has no token for is told before an
   expect(log).toContain(`          - ${audience}`);
   expect(requests.filter(({ path }) => path.startsWith('/v13/deployments'))).toEqual([]);
 });
+
+/** The deployment as Vercel would show it, if its address were another. */
+function shownAt(url: string) {
+  const text = JSON.stringify({
+    id: 'dpl_shown',
+    url,
+    readyState: 'READY',
+    aliasAssigned: true,
+    alias: [url],
+    projectId: VERCEL.projectId,
+  });
+  return {
+    kind: 'answer',
+    method: 'GET',
+    path: /\/v13\/deployments\//,
+    times: 99,
+    answer: { status: 200, type: 'application/json', text },
+  } as const;
+}
+
+test.each(['deploy.evil.example', 'evilvercel.app', 'edge.vercel.app.evil.example', 'vercel.app'])(
+  "the CI's token does not go to %s, which is not the deployment's",
+  async (foreign) => {
+    await using stage = await createStage();
+    stage.world.fault(shownAt(foreign));
+    const { exitCode, log, outputs, requests } = await deploy(stage, { ...VISITOR, aliases: null });
+    expect(exitCode, log).toBe(EXIT.jobFailed);
+    expect(outputs?.failure, log).toBe('permission');
+    expect(log).toContain(`${foreign} was not asked`);
+    expect(requests.filter(({ host }) => host === foreign)).toEqual([]);
+    expect(requests.filter(({ headers }) => headers.get(PASS) !== null)).toEqual([]);
+  },
+);
+
+test("the CI's token goes to a domain that the step itself asked for", async () => {
+  await using stage = await createStage();
+  const domain = 'pr-7.acme.example';
+  stage.world.fault(shownAt(domain));
+  // What is shown is ahead of what is there.
+  const assigned = { status: 200, type: 'application/json', text: '{}' };
+  stage.world.fault({ kind: 'answer', method: 'POST', path: /\/aliases$/, times: 1, answer: assigned });
+  const { requests } = await deploy(stage, { ...VISITOR, aliases: [domain] });
+  const shown = requests.filter(({ headers }) => headers.get(PASS) !== null);
+  expect(new Set(shown.map(({ host }) => host))).toEqual(new Set([domain]));
+});

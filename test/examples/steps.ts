@@ -5,7 +5,7 @@ import { buildkiteSettings, readPluginConfiguration } from '../../buildkite-plug
 import { BITBUCKET_PROTECTED, bitbucketHost, TOKEN_VARIABLE } from '../../pipe/bitbucket-host.ts';
 import { bitbucketSettings, readPipeVariables } from '../../pipe/bitbucket-settings.ts';
 import type { BindEnvironment } from '../../shared/bind-run.ts';
-import { checkoutFiles } from '../../shared/edge/node.ts';
+import { checkoutFiles } from '../../shared/edge/checkout-files.ts';
 import type { Files } from '../../shared/files.ts';
 import { allSettings } from '../../shared/jobs/all-settings.ts';
 import { JOB_KINDS } from '../../shared/jobs/index.ts';

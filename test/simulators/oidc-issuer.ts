@@ -1,4 +1,4 @@
-import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { exportJWK, type GenerateKeyPairResult, generateKeyPair, SignJWT } from 'jose';
 import type { Handler } from './serve.ts';
 
 export { type BitbucketClaimOptions, bitbucketClaims } from './bitbucket-claims.ts';
@@ -43,8 +43,23 @@ export function googleIssuer(): Promise<OidcIssuer> {
   return createIssuer('https://accounts.google.com', 'https://www.googleapis.com/oauth2/v3/certs');
 }
 
-async function createIssuer(issuer: string, jwksUri: string): Promise<OidcIssuer> {
+interface IssuerKeys {
+  readonly published: GenerateKeyPairResult;
+  readonly unpublished: GenerateKeyPairResult;
+}
+
+/** By issuer: making keys takes longer than all the rest of a world, and an issuer may keep the same ones in each. */
+const keysOf = new Map<string, Promise<IssuerKeys>>();
+
+async function makeKeys(): Promise<IssuerKeys> {
   const [published, unpublished] = await Promise.all([generateKeyPair('RS256'), generateKeyPair('RS256')]);
+  return { published, unpublished };
+}
+
+async function createIssuer(issuer: string, jwksUri: string): Promise<OidcIssuer> {
+  const keys = keysOf.get(issuer) ?? makeKeys();
+  keysOf.set(issuer, keys);
+  const { published, unpublished } = await keys;
   const publishedKid = crypto.randomUUID();
   const documents = new Map<string, unknown>([
     [

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** A simulator: a pure function over Fetch API messages, usable in one process or served on a port. */
 export type Handler = (request: Request) => Promise<Response>;
 
-/** What can go wrong with one request. Only the kinds named "after" and "late", and `truncated`, let the service process it. */
+/** What can go wrong with one request. Only the kinds named "after" and "late", and `truncated`, let the service process it first. */
 export type FaultKind =
   | 'drop-before'
   | 'drop-after'
@@ -13,6 +13,8 @@ export type FaultKind =
   | 'status-500'
   | 'status-502-html'
   | 'status-503'
+  | 'status-502-after'
+  | 'status-504-after'
   | 'late'
   | 'truncated'
   | 'answer';
@@ -24,6 +26,8 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   'status-500',
   'status-502-html',
   'status-503',
+  'status-502-after',
+  'status-504-after',
   'late',
   'truncated',
 ];
@@ -132,9 +136,15 @@ async function answer(
         .end('{"error":{"code":500,"message":"Internal"}}');
       return;
     case 'status-502-html':
-      outgoing
-        .writeHead(502, { 'content-type': 'text/html' })
-        .end('<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>');
+      badGateway(outgoing);
+      return;
+    case 'status-502-after':
+      await handler(request);
+      badGateway(outgoing);
+      return;
+    case 'status-504-after':
+      await handler(request);
+      outgoing.writeHead(504, { 'content-type': 'text/plain' }).end('upstream request timeout');
       return;
     case 'status-503':
       outgoing.writeHead(503, { 'content-type': 'text/plain' }).end('upstream connect error');
@@ -158,6 +168,12 @@ async function answer(
       return;
     }
   }
+}
+
+function badGateway(outgoing: ServerResponse): void {
+  outgoing
+    .writeHead(502, { 'content-type': 'text/html' })
+    .end('<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>');
 }
 
 async function toRequest(incoming: IncomingMessage): Promise<Request> {

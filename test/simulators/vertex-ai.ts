@@ -30,6 +30,8 @@ export interface VertexAiOptions {
   readonly script?: (job: CustomJob) => readonly LifeStep[];
   /** What becomes of a job that is cancelled. */
   readonly cancelScript?: (job: CustomJob) => readonly LifeStep[];
+  /** The most jobs on one page of a list, whatever page size is asked for (https://google.aip.dev/158). */
+  readonly largestPage?: number;
 }
 
 /** A job that was created, for a test to look at. */
@@ -158,7 +160,10 @@ export function vertexAi(options: VertexAiOptions): VertexAi {
       .filter(({ created, listedAfterMs }) => created.createdAt + listedAfterMs <= options.now())
       .filter(({ created: { job }, life }) => matches({ ...job, state: life.view().state }))
       .reverse();
-    const page = found.slice(offset, offset + (size || DEFAULT_PAGE_SIZE));
+    const page = found.slice(
+      offset,
+      offset + Math.min(size || DEFAULT_PAGE_SIZE, options.largestPage ?? Number.POSITIVE_INFINITY),
+    );
     const next = offset + page.length;
     return Response.json({
       ...(page.length === 0

@@ -1,15 +1,20 @@
 import { expect, test } from 'vitest';
 import { bitbucketHost } from '../../pipe/bitbucket-host.ts';
-import { checkoutFiles } from '../../shared/edge/node.ts';
+import { checkoutFiles } from '../../shared/edge/checkout-files.ts';
 import type { Host } from '../../shared/host.ts';
 import { withRedaction } from '../../shared/redaction.ts';
 import { plainLine } from '../../shared/remote-text.ts';
 import { Secret } from '../../shared/secret.ts';
 
-function redactedLog(report?: Host['report']) {
+function redactedLog(report?: Host['report'], debug = false) {
   const printed: string[] = [];
   const files = checkoutFiles('/nonexistent');
-  const host = bitbucketHost({ env: {}, settings: new Map(), files, write: (text) => printed.push(text) });
+  const host = bitbucketHost({
+    env: {},
+    settings: new Map([['debug', debug]]),
+    files,
+    write: (text) => printed.push(text),
+  });
   return { host: withRedaction(report === undefined ? host : { ...host, report }), printed: () => printed.join('') };
 }
 
@@ -35,6 +40,18 @@ test('a short secret is taken out as a whole, wherever it stands', async () => {
   host.log.info('user:hunter2@host, then hunter2');
   expect(printed()).toContain('user:[redacted]@host, then [redacted]');
 });
+
+test.each(['section', 'info', 'success', 'warning', 'error', 'debug', 'remote'] as const)(
+  'what is printed as %s has no secret in it',
+  async (outlet) => {
+    const { host, printed } = redactedLog(undefined, true);
+    await host.conceal([new Secret('hunter2')]);
+    if (outlet === 'remote') host.log.remote(['it is', 'hunter2 here']);
+    else host.log[outlet]('it is hunter2 here');
+    expect(printed()).toContain('[redacted] here');
+    expect(printed()).not.toContain('hunter2');
+  },
+);
 
 test('a secret of many short parts is taken out as a whole', async () => {
   const { host, printed } = redactedLog();

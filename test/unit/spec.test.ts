@@ -2,7 +2,7 @@ import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkoutFiles } from '../../shared/edge/node.ts';
+import { checkoutFiles } from '../../shared/edge/checkout-files.ts';
 import { type Json, stringifyJson } from '../../shared/json.ts';
 import { collectFaults } from '../../shared/settings.ts';
 import { applyOverrides, loadSpec, parseSpec } from '../../shared/spec.ts';

@@ -33,6 +33,8 @@ export async function hashFiles(
     for await (const chunk of contents(file, files)) {
       hash.update(chunk);
       bytes += chunk.byteLength;
+      // What is being written to may have no end.
+      if (bytes > file.bytes) throw changed(file);
     }
     if (bytes !== file.bytes) throw changed(file);
     report({ files: 1, bytes });
