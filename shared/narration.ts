@@ -104,6 +104,7 @@ export function createNarration(
     // Before anything else: from now on a killed step must be able to cancel its job.
     if (values.wait && job.cancellation !== undefined)
       await host.remember({ kind: kind.id, id }).catch(warn('Keeping the job for a later cancel'));
+    else await host.forget().catch(warn('Forgetting the job'));
     if (values.wait)
       tell('Publishing the outputs', () => host.publish({ ...baseOutputs, result: 'submitted' }, 'interim'));
     tellReport(report('pending', `submitted as ${id}`, startUrl));

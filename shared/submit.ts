@@ -23,6 +23,8 @@ export interface SubmissionEnvironment extends JobEnvironment {
   readonly grace: Grace;
   /** The attempt that an earlier run of this step published last, where the CI keeps that. */
   readonly previousAttempt: (key: string) => Promise<number | undefined>;
+  /** Called before an attempt is sent for the first time. */
+  readonly beforeSending?: (attempt: number) => Promise<void>;
 }
 
 /** How long one attempt may be sent again; look-ups in between take their own time. */
@@ -157,6 +159,7 @@ async function createAttempt(
   /** Why it is not known whether an earlier round made the run. */
   let unknown: string | undefined;
   signal.throwIfAborted();
+  await environment.beforeSending?.(attempt);
   for (let round = 1; ; round += 1) {
     const lastTry = signal.aborted;
     const call = job.submissionCall(payload, { key, attempt, token: attemptToken(key, attempt) });
