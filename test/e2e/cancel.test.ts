@@ -18,6 +18,10 @@ import { stepIn } from './step.ts';
 const SIGNALS: readonly [NodeJS.Signals, number, readonly CancellableKind[], readonly CancellableKind[]][] = [
   ['SIGTERM', 143, CANCELLABLE_KINDS, [VERTEX, SUBMIT_RUN, FLOW_RUN, DEPLOY]],
   ['SIGINT', 130, [RUN_NOW], [VERTEX]],
+  ['SIGHUP', 129, [SUBMIT_RUN], []],
+  ['SIGQUIT', 131, [SUBMIT_RUN], []],
+  ['SIGUSR1', 138, [SUBMIT_RUN], [SUBMIT_RUN]],
+  ['SIGUSR2', 140, [SUBMIT_RUN], [SUBMIT_RUN]],
 ];
 /** CIs kill what has not ended some seconds after the signal. */
 const LONGEST_END_MS = 3_000;
@@ -146,6 +150,7 @@ describe.each(SIGNALS)('%s to the process group of a step that waits', (signal, 
 
     expect(ended.exitCode, ended.output).toBe(exitCode);
     expect(ended.tookMs).toBeLessThan(LONGEST_END_MS);
+    expect(ended.output).not.toContain('Debugger');
     expect(cancellations(world, kind)).toBe(1);
     expect(readable(ended.output)).toMatch(/the cancellation of \S+ was accepted/);
 
