@@ -11,7 +11,7 @@ import { buildkiteSettings, readPluginConfiguration } from './buildkite-settings
 import { forgetJob, recallJob } from './remembered-job.ts';
 
 /** The plugin: `run` is the command hook, `cancel` the pre-exit hook. */
-async function main(phase: string | undefined): Promise<number> {
+async function main(): Promise<number> {
   const { env } = process;
   silenceLibraries(env);
   const files = checkoutFiles(process.cwd());
@@ -35,10 +35,8 @@ async function main(phase: string | undefined): Promise<number> {
   };
   if (phase === 'cancel') {
     const job = await recallJob(env);
-    if (job !== undefined) {
-      await cancelRemembered(job, environment);
-      await forgetJob(env);
-    }
+    if (job !== undefined) await cancelRemembered(job, environment);
+    await forgetJob(env);
     return EXIT.done;
   }
   if (problem !== undefined) host.log.warning(problem);
@@ -48,8 +46,17 @@ async function main(phase: string | undefined): Promise<number> {
   return run(environment);
 }
 
+const phase = process.argv[2];
+
 /** Ends the process for what `run` cannot explain. */
 function stop(error: unknown): never {
+  if (phase === 'cancel') {
+    // The step has its result, which a fault here must not change.
+    process.stdout.write(
+      '\n^^^ +++\n⚠ The job that the step left running could not be cancelled; it may still be running\n',
+    );
+    process.exit(EXIT.done);
+  }
   if (error instanceof SubmitError) {
     const { happened, presented = [], expected = [], remedy } = error.explanation;
     process.stdout.write(`\n^^^ +++\n✖ ${[happened, ...presented, ...expected, ...remedy].join('\n  ')}\n`);
@@ -65,4 +72,4 @@ function stop(error: unknown): never {
 process.stdout.on('error', () => undefined);
 process.on('uncaughtException', stop);
 process.on('unhandledRejection', stop);
-main(process.argv[2]).then((code) => process.exit(code), stop);
+main().then((code) => process.exit(code), stop);

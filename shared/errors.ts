@@ -8,17 +8,35 @@ export const EXIT = {
   deadline: 5,
   cancelledElsewhere: 6,
   fault: 70,
+  // 128 and the signal's number, which for the user's signals is Linux's everywhere.
+  hungUp: 129,
   interrupted: 130,
+  quit: 131,
+  userSignal1: 138,
+  userSignal2: 140,
   terminated: 143,
 } as const;
 
-/** The exit code that a shell would give for the signal that cancelled the step. */
-export function exitCodeOf(signal: AbortSignal): number {
-  return signal.reason === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
+const SIGNAL_EXITS = {
+  SIGHUP: EXIT.hungUp,
+  SIGINT: EXIT.interrupted,
+  SIGQUIT: EXIT.quit,
+  SIGUSR1: EXIT.userSignal1,
+  SIGUSR2: EXIT.userSignal2,
+  SIGTERM: EXIT.terminated,
+} as const;
+type CancelSignal = keyof typeof SIGNAL_EXITS;
+
+/** The signals by which a CI cancels a step. */
+export const CANCEL_SIGNALS = Object.keys(SIGNAL_EXITS) as readonly CancelSignal[];
+
+/** The exit code that a shell would give for the signal that cancelled the step, whose name is the reason of `signal`. */
+export function exitCodeOf({ reason }: AbortSignal): number {
+  return SIGNAL_EXITS[reason as CancelSignal] ?? EXIT.terminated;
 }
 
 /** What each exit code means, for the README's table. */
-export const EXIT_MEANINGS: ReadonlyMap<number, string> = new Map([
+export const EXIT_MEANINGS: ReadonlyMap<number, string> = new Map<number, string>([
   [EXIT.done, 'The remote job succeeded (or was submitted, with `wait: false`; or was shown, with `dry-run: true`).'],
   [
     EXIT.jobFailed,
@@ -33,14 +51,13 @@ export const EXIT_MEANINGS: ReadonlyMap<number, string> = new Map([
   ],
   [EXIT.cancelledElsewhere, 'Somebody else cancelled the remote job.'],
   [EXIT.fault, 'A fault of keyless-submit itself. Please report it.'],
-  [
-    EXIT.interrupted,
-    'The step was cancelled with SIGINT; the remote job was cancelled with it unless `on-cancel: detach`.',
-  ],
-  [
-    EXIT.terminated,
-    'The step was cancelled with SIGTERM; the remote job was cancelled with it unless `on-cancel: detach`.',
-  ],
+  ...Object.entries(SIGNAL_EXITS).map(
+    ([name, code]) =>
+      [
+        code,
+        `The step was cancelled with ${name}; the remote job was cancelled with it unless \`on-cancel: detach\`.`,
+      ] as const,
+  ),
 ]);
 
 interface CatalogueEntry {

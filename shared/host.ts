@@ -41,11 +41,22 @@ export interface Log {
   link(url: string, text?: string): string;
 }
 
-/** What the submission was, so that a later hook can cancel it when this process was killed. */
+/** A job that runs. */
 export interface RunningJob {
   readonly kind: string;
   readonly id: string;
 }
+
+/** A submission that was sent and not answered yet: the job may exist. */
+export interface SentJob {
+  readonly kind: string;
+  /** The submission key, 64 hex digits. */
+  readonly key: string;
+  readonly attempt: number;
+}
+
+/** What a later hook needs to cancel the job when this process was killed. */
+export type RememberedJob = RunningJob | SentJob;
 
 /** A continuous integration service: settings and facts in, tokens, log, report and outputs out. */
 export interface Host {
@@ -75,8 +86,8 @@ export interface Host {
   readonly earlierOutputs?: EarlierOutputs;
   /** The outputs that were published in this build for the submission of `key`, where the CI keeps them. */
   previousOutputs(key: string, signal?: AbortSignal): Promise<Outputs | undefined>;
-  /** Keeps what is running until `forget`, for the second chance to cancel. */
-  remember(job: RunningJob): Promise<void>;
+  /** Keeps what was sent or is running until `forget`, for the second chance to cancel. It replaces what was kept before. */
+  remember(job: RememberedJob): Promise<void>;
   forget(): Promise<void>;
   /** Whether a cancelled step gets time to act (else the cancel command is printed early). */
   readonly graceOnCancel: boolean;

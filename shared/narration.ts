@@ -117,6 +117,7 @@ export function createNarration(
     // Before anything else: from now on a killed step must be able to cancel its job.
     if (values.wait && job.cancellation !== undefined)
       await host.remember({ kind: kind.id, id }).catch(warn('Keeping the job for a later cancel'));
+    else await host.forget().catch(warn('Forgetting the job'));
     // A report of an earlier run that failed before its key was known would otherwise stay there.
     if (firstKey !== key && context.attempt > 1) tell('Removing the former report', () => host.removeReport(firstKey));
     if (origin === 'created' && context.attempt <= 1) tell('Reading the outputs', lookForTwin);

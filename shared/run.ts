@@ -6,7 +6,7 @@ import { conclude } from './ending.ts';
 import { EXIT, exitCodeOf, SubmitError } from './errors.ts';
 import { explainToUser } from './explain-to-user.ts';
 import { createGrace, type Grace } from './grace.ts';
-import type { Host, Outputs } from './host.ts';
+import type { Host, Outputs, SentJob } from './host.ts';
 import type { Http } from './http.ts';
 import type { CredentialSource } from './identity/credential.ts';
 import type { FoundRun, Job, JobEnvironment, RunStatus } from './jobs/job-kind.ts';
@@ -133,8 +133,26 @@ async function submit(bound: BoundRun, firstKey: string, environment: Identified
       signal.throwIfAborted();
       return publishedRun(outputs, key, job);
     },
-  });
+    ...(job.cancellation === undefined
+      ? {}
+      : { beforeSending: (attempt) => rememberSent({ kind: kind.id, key, attempt }, host) }),
+  }).catch((error: unknown) => forgetSent(error, environment));
   return { bound: completed, submitted, key };
+}
+
+/** From here until its answer is read, only the key tells which job a killed step may have left behind. */
+async function rememberSent(sent: SentJob, { log, remember }: Host): Promise<void> {
+  await remember(sent).catch((error: unknown) => {
+    log.warning(
+      `If this step is killed now, its job is not cancelled with it: ${plainLine(error instanceof Error ? error.message : 'unknown fault', 300)}`,
+    );
+  });
+}
+
+/** A failed submission is over, unless the step was cancelled: then the job may exist and the second chance looks for it. */
+async function forgetSent(error: unknown, { host, signal }: IdentifiedRun): Promise<never> {
+  if (!signal.aborted) await host.forget().catch(() => undefined);
+  throw error;
 }
 
 /** One look at a run whose address only the service knows; undefined, with a warning, where it cannot be had now. */

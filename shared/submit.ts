@@ -33,6 +33,8 @@ export interface SubmissionEnvironment extends JobEnvironment {
   readonly spell: (setting: string) => string;
   /** The run that was published in this build for a key, where the CI keeps that. */
   readonly published: (key: string) => Promise<FoundRun | undefined>;
+  /** Called before an attempt is sent for the first time. */
+  readonly beforeSending?: (attempt: number) => Promise<void>;
 }
 
 /** How long one attempt may be sent again; look-ups in between take their own time. */
@@ -211,6 +213,7 @@ async function createAttempt(
   /** Why it is not known whether an earlier round made the run. */
   let unknown: string | undefined;
   signal.throwIfAborted();
+  await environment.beforeSending?.(attempt);
   for (let round = 1; ; round += 1) {
     const lastTry = signal.aborted;
     const call = job.submissionCall(payload, { key, attempt, token: attemptToken(key, attempt) });

@@ -1,7 +1,7 @@
 /** Where the core meets Node: clock, signals, loopback simulators. Only the two mains import this. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
-import { SubmitError } from '../errors.ts';
+import { CANCEL_SIGNALS, SubmitError } from '../errors.ts';
 import { isLoopback, type Transport } from '../http.ts';
 import { plainLine } from '../remote-text.ts';
 
@@ -19,9 +19,10 @@ export function silenceLibraries(env: NodeJS.ProcessEnv): void {
   delete env.NODE_DEBUG;
 }
 
-const CANCEL_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const;
-
-/** Aborts, with the signal's name as the reason, when the CI cancels the step. */
+/**
+ * Aborts, with the signal's name as the reason, when the CI cancels the step. An agent can be set to any of them:
+ * https://buildkite.com/docs/agent/configuration#cancel-signal
+ */
 export function abortOnSignals(from: NodeJS.Process): AbortSignal {
   const controller = new AbortController();
   for (const name of CANCEL_SIGNALS) from.on(name, () => controller.abort(name));

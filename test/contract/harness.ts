@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { BUILDKITE_PROTECTED, buildkiteHost } from '../../buildkite-plugin/buildkite-host.ts';
 import { buildkiteSettings, type Env, readPluginConfiguration } from '../../buildkite-plugin/buildkite-settings.ts';
+import { forgetJob } from '../../buildkite-plugin/remembered-job.ts';
 import { BITBUCKET_PROTECTED, bitbucketHost } from '../../pipe/bitbucket-host.ts';
 import { bitbucketSettings, readPipeVariables } from '../../pipe/bitbucket-settings.ts';
 import type { Clock } from '../../shared/clock.ts';
@@ -125,6 +126,8 @@ export async function runStep(stage: Stage, step: Step): Promise<StepResult> {
     signal: step.signal ?? new AbortController().signal,
   });
   const exitCode = await Promise.race([running, life.killed]);
+  // What is left to the pre-exit hook, which does not run here.
+  if (step.ci === 'buildkite') await forgetJob(env);
 
   const log = chunks.join('');
   const requests = world.requests.slice(from);

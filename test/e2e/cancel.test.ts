@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmodSync, chownSync, globSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createWorld, type World } from '../simulators/world.ts';
@@ -9,13 +11,17 @@ import { DEPLOY } from './kinds-vercel.ts';
 import { missingInOrder, readable } from './log-text.ts';
 import { asVariables, type PipeStep, pipeStep } from './pipe.ts';
 import { type PluginStep, pluginStep } from './plugin.ts';
-import { type Running, until } from './process.ts';
+import { type Env, type Running, until } from './process.ts';
 import { stepIn } from './step.ts';
 
 /** The signals, the exit codes that shells give them, and the kinds that each is tried with. */
 const SIGNALS: readonly [NodeJS.Signals, number, readonly CancellableKind[], readonly CancellableKind[]][] = [
   ['SIGTERM', 143, CANCELLABLE_KINDS, [VERTEX, SUBMIT_RUN, FLOW_RUN, DEPLOY]],
   ['SIGINT', 130, [RUN_NOW], [VERTEX]],
+  ['SIGHUP', 129, [SUBMIT_RUN], []],
+  ['SIGQUIT', 131, [SUBMIT_RUN], []],
+  ['SIGUSR1', 138, [SUBMIT_RUN], [SUBMIT_RUN]],
+  ['SIGUSR2', 140, [SUBMIT_RUN], [SUBMIT_RUN]],
 ];
 /** CIs kill what has not ended some seconds after the signal. */
 const LONGEST_END_MS = 3_000;
@@ -29,16 +35,89 @@ function nodeStarts({ folder }: PluginStep): number {
   return readFileSync(join(folder, 'home/node-starts'), 'utf8').split('\n').length - 1;
 }
 
+/** What pre-exit says of a job that it cannot look for. */
+const LEFT_TO_PEOPLE = new Set([RUN_NOW.id]);
+const SUBMISSION = /\/customJobs$|\/runs\/submit$|\/run-now$|\/create_flow_run$|\/v13\/deployments$/;
+
+/** Variables that other hooks may change in between, for the command hook and for the pre-exit hook. */
+const CHANGING: readonly [string, Env, Env][] = [
+  ['no TMPDIR at all', { TMPDIR: undefined }, {}],
+  ['an empty TMPDIR', { TMPDIR: '' }, {}],
+  ['a TMPDIR that is not there', { TMPDIR: '/nowhere' }, {}],
+  ['a TMPDIR that changed', {}, { TMPDIR: '/var/tmp' }],
+  ['a TMPDIR that became empty', {}, { TMPDIR: '' }],
+  ['a HOME that changed', {}, { HOME: '/nowhere' }],
+];
+
+const EMPTY_LIST = { status: 200, type: 'application/json', text: '{}' };
+
+const IS_ROOT = process.geteuid?.() === 0;
+const NOBODY = 65_534;
+
+/** A folder such as the plugin makes, which remembers a run that is not the step's. */
+function folderOf(run: string, path: string, mode = 0o700): void {
+  mkdirSync(path, { mode });
+  chmodSync(path, mode);
+  writeFileSync(join(path, 'job.json'), JSON.stringify({ kind: SUBMIT_RUN.id, id: run }), { mode: 0o600 });
+}
+
+/** Puts something where the plugin looks: at `path`, about a foreign `run`, with the step's `folder` for more. */
+type Plant = readonly [string, (path: string, run: string, folder: string) => void];
+
+const PLANTED: readonly Plant[] = [
+  ['a file', (path, run) => writeFileSync(path, run, { mode: 0o600 })],
+  ['a FIFO', (path) => execFileSync('mkfifo', [path])],
+  ['a link to nowhere', (path) => symlinkSync('/nowhere', path)],
+  [
+    "a link to a folder of this user's",
+    (path, run, folder) => {
+      folderOf(run, join(folder, 'elsewhere'));
+      symlinkSync(join(folder, 'elsewhere'), path);
+    },
+  ],
+  ['a folder that others can write to', (path, run) => folderOf(run, path, 0o777)],
+  [
+    'a folder with a FIFO in it',
+    (path) => {
+      mkdirSync(path, { mode: 0o700 });
+      execFileSync('mkfifo', ['-m', '600', join(path, 'job.json')]);
+    },
+  ],
+];
+
+/** Only root can make what belongs to somebody else. */
+const PLANTED_BY_OTHERS: readonly Plant[] = [
+  [
+    "another user's folder",
+    (path, run) => {
+      folderOf(run, path);
+      chownSync(path, NOBODY, NOBODY);
+    },
+  ],
+];
+
+/** The name that the plugin gives to the folder of a step's only entry. */
+function plantedPath({ rememberedAt }: PluginStep, config: unknown): string {
+  const configuration = createHash('sha256').update(JSON.stringify(config)).digest('hex').slice(0, 16);
+  return `${rememberedAt}${configuration}.planted`;
+}
+
 interface OnPlugin {
   readonly config?: Readonly<Record<string, string>>;
   readonly commands?: Readonly<Record<string, string>>;
+  readonly env?: Env;
 }
 
-function onBuildkite(kind: CancellableKind, world: World, { config, commands }: OnPlugin = {}): Promise<PluginStep> {
+function onBuildkite(
+  kind: CancellableKind,
+  world: World,
+  { config, commands, env = {} }: OnPlugin = {},
+): Promise<PluginStep> {
   return pluginStep({
     simulators: world.url,
     config: { ...kind.settings('buildkite'), ...config },
     checkout: kind.checkout,
+    env,
     ...(commands === undefined ? {} : { commands }),
   });
 }
@@ -71,6 +150,7 @@ describe.each(SIGNALS)('%s to the process group of a step that waits', (signal, 
 
     expect(ended.exitCode, ended.output).toBe(exitCode);
     expect(ended.tookMs).toBeLessThan(LONGEST_END_MS);
+    expect(ended.output).not.toContain('Debugger');
     expect(cancellations(world, kind)).toBe(1);
     expect(readable(ended.output)).toMatch(/the cancellation of \S+ was accepted/);
 
@@ -183,6 +263,121 @@ describe.concurrent('the pre-exit hook', () => {
     const second = await step.preExit();
     expect(second.exitCode, second.output).toBe(0);
     expect(readable(second.output)).toMatch(/may still be running/);
+  });
+
+  it.each(CANCELLABLE_KINDS)('looks for what was sent and not answered: $id', async (kind) => {
+    await using world = await createWorld();
+    kind.hang(world);
+    // Vercel refuses the first one, for the files that it lacks.
+    world.fault({ kind: 'late', method: 'POST', path: SUBMISSION, times: 2, lateMs: 3_000 });
+    using step = await onBuildkite(kind, world);
+    const running = step.command();
+    await until(() => kind.submitted(world) === 1);
+    running.signal('SIGKILL');
+    await running.ended;
+
+    const second = await step.preExit();
+    expect(second.exitCode, second.output).toBe(0);
+    const output = readable(second.output);
+    if (LEFT_TO_PEOPLE.has(kind.id)) {
+      expect(output).toMatch(
+        /a job with the submission key [0-9a-f]{64} may be running; this service cannot be searched/,
+      );
+      expect(output).toContain('a retry of this step finds it and attaches to it');
+      expect(output).toContain('cancel-run ID');
+    } else expect(output).toMatch(/The cancellation of \S+ was accepted/);
+    expect(cancellations(world, kind)).toBe(LEFT_TO_PEOPLE.has(kind.id) ? 0 : 1);
+    expect(kind.submitted(world)).toBe(1);
+    expect(await step.preExit()).toMatchObject({ exitCode: 0, output: '' });
+  });
+
+  it('says what is known of a submission that does not show up', async () => {
+    await using world = await createWorld();
+    world.fault({ kind: 'late', method: 'POST', path: SUBMISSION, times: 1, lateMs: 20_000 });
+    world.fault({ kind: 'answer', method: 'GET', path: /\/customJobs$/, times: 100, answer: EMPTY_LIST });
+    using step = await onBuildkite(VERTEX, world);
+    const running = step.command();
+    await until(() => VERTEX.submitted(world) === 1);
+    running.signal('SIGKILL');
+    await running.ended;
+    const second = await step.preExit();
+    expect(second.exitCode, second.output).toBe(0);
+    expect(readable(second.output)).toMatch(/with the submission key [0-9a-f]{64} may be running; it does not show up/);
+    const looks = world.requests.filter(({ method, path }) => method === 'GET' && /\/customJobs\?/.test(path));
+    expect(looks.length).toBeGreaterThan(1);
+  });
+
+  it.each(CHANGING)('finds what was remembered with %s', async (_, env, changes) => {
+    await using world = await createWorld();
+    SUBMIT_RUN.hang(world);
+    using step = await onBuildkite(SUBMIT_RUN, world, { env });
+    await signalWhileWaiting(step.command(), 'SIGKILL');
+    const second = await step.preExit(changes);
+    expect(second.exitCode, second.output).toBe(0);
+    expect(cancellations(world, SUBMIT_RUN)).toBe(1);
+  });
+
+  it.each([...PLANTED, ...(IS_ROOT ? PLANTED_BY_OTHERS : [])])(
+    'is not misled by %s, and finds its own',
+    async (_, plant) => {
+      await using world = await createWorld();
+      SUBMIT_RUN.hang(world);
+      using other = await onBuildkite(SUBMIT_RUN, world);
+      await signalWhileWaiting(other.command(), 'SIGKILL');
+      const [foreign] = world.databricks.runs();
+      for (const path of globSync(`${other.rememberedAt}*`)) rmSync(path, { recursive: true });
+
+      using step = await onBuildkite(SUBMIT_RUN, world);
+      plant(plantedPath(step, SUBMIT_RUN.settings('buildkite')), foreign?.runId ?? '', step.folder);
+      expect(await step.preExit()).toMatchObject({ exitCode: 0, output: '' });
+      expect(cancellations(world, SUBMIT_RUN)).toBe(0);
+
+      SUBMIT_RUN.hang(world);
+      await signalWhileWaiting(step.command(), 'SIGKILL');
+      const second = await step.preExit();
+      expect(second.exitCode, second.output).toBe(0);
+      expect(cancellations(world, SUBMIT_RUN)).toBe(1);
+    },
+  );
+
+  it.each(['12/../34', 'projects/acme-ml/locations/us-central1/customJobs/1', '99999999999999999999'])(
+    'asks and prints nothing of an id that is none of the kind: %s',
+    async (id) => {
+      await using world = await createWorld();
+      using step = await onBuildkite(SUBMIT_RUN, world);
+      folderOf(id, plantedPath(step, SUBMIT_RUN.settings('buildkite')));
+      const { exitCode, output } = await step.preExit();
+      expect(exitCode, output).toBe(0);
+      expect(output).toContain('The job may still be running');
+      expect(output).not.toContain(id);
+      expect(world.requests).toEqual([]);
+    },
+  );
+
+  it('ends with 0, without a stack, when it cannot even begin', async () => {
+    await using world = await createWorld();
+    SUBMIT_RUN.hang(world);
+    using step = await onBuildkite(SUBMIT_RUN, world);
+    await signalWhileWaiting(step.command(), 'SIGKILL');
+    const second = await step.preExit({ KEYLESS_SUBMIT_SIMULATORS: 'http://simulators.example' });
+    expect(second.exitCode, second.output).toBe(0);
+    expect(second.output).toContain('may still be running');
+    expect(second.output).not.toMatch(/^\s+at /m);
+  });
+
+  it('ends in time when the service says nothing, and names the job', async () => {
+    await using world = await createWorld();
+    SUBMIT_RUN.hang(world);
+    using step = await onBuildkite(SUBMIT_RUN, world);
+    await signalWhileWaiting(step.command(), 'SIGKILL');
+    world.fault({ kind: 'late', path: SUBMIT_RUN.cancels, times: 9, lateMs: 20_000 });
+    const at = performance.now();
+    const second = await step.preExit();
+    expect(performance.now() - at).toBeLessThan(7_000);
+    expect(second.exitCode, second.output).toBe(0);
+    expect(readable(second.output)).toMatch(
+      /may still be running \(.* within 4 s\); cancel it by hand: \S+ jobs cancel-run \d+/,
+    );
   });
 
   it('does nothing after a step that ended by itself, and starts no Node', async () => {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, globSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Json, stringifyJson } from '../../shared/json.ts';
 import { AGENT_ACCESS_TOKEN, BUILDKITE_JOB } from '../simulators/tenant.ts';
@@ -34,8 +34,10 @@ export interface PluginStep extends Disposable {
   readonly plugin: string;
   /** Starts the command hook, as the agent does: sourced by a shell in the checkout. */
   command(): Running;
-  /** Runs the pre-exit hook, in the environment that the agent gives it. */
-  preExit(): Promise<Ended>;
+  /** Runs the pre-exit hook, in the environment that the agent gives it; other hooks may have changed that. */
+  preExit(changes?: Env): Promise<Ended>;
+  /** The beginning of the paths of the folders in which this step may be remembered. */
+  readonly rememberedAt: string;
   agentCalls(): readonly RecordedCall[];
   /** What lies below `checkout/`, `home/` and `tmp/`. */
   files(): FileTree;
@@ -81,6 +83,8 @@ export async function pluginStep(options: PluginOptions): Promise<PluginStep> {
     ...jobEnvironment(checkout, options),
     ...options.env,
   };
+  const job = `${env.BUILDKITE_JOB_ID}-${env.BUILDKITE_AGENT_ENDPOINT}`.replace(/[^\w-]/g, '');
+  const rememberedAt = `/tmp/keyless-submit-${job}.`;
   let running: Running | undefined;
   const hook = (name: string, changes: Env) =>
     start('bash', ['-c', '. "$0"', join(plugin, 'hooks', name)], { cwd: checkout, env: { ...env, ...changes } });
@@ -92,11 +96,13 @@ export async function pluginStep(options: PluginOptions): Promise<PluginStep> {
       running = hook('command', {});
       return running;
     },
-    preExit: () => hook('pre-exit', { BUILDKITE_COMMAND_EXIT_STATUS: '0' }).ended,
+    preExit: (changes) => hook('pre-exit', { BUILDKITE_COMMAND_EXIT_STATUS: '0', ...changes }).ended,
+    rememberedAt,
     agentCalls: agent.calls,
     files: () => readTree(folder, ['checkout', 'home', 'tmp']),
     [Symbol.dispose]: () => {
       running?.[Symbol.dispose]();
+      for (const left of globSync(`${rememberedAt}*`)) rmSync(left, { recursive: true, force: true });
       temporary[Symbol.dispose]();
     },
   };

@@ -1,6 +1,15 @@
+import { constants } from 'node:os';
 import { expect, it } from 'vitest';
 import { describeFault } from '../../shared/edge/node.ts';
-import { ERROR_CATALOGUE, type ErrorCode, EXIT, EXIT_MEANINGS, exitCodeOf, SubmitError } from '../../shared/errors.ts';
+import {
+  CANCEL_SIGNALS,
+  ERROR_CATALOGUE,
+  type ErrorCode,
+  EXIT,
+  EXIT_MEANINGS,
+  exitCodeOf,
+  SubmitError,
+} from '../../shared/errors.ts';
 
 it('every exit code has a meaning, and none that Buildkite gives another meaning', () => {
   expect([...EXIT_MEANINGS.keys()].toSorted()).toEqual(Object.values(EXIT).toSorted());
@@ -18,8 +27,18 @@ it.each(Object.entries(ERROR_CATALOGUE))(
   },
 );
 
-it('a signal ends a step as a shell would', () => {
-  expect([exitCodeOf(AbortSignal.abort('SIGINT')), exitCodeOf(AbortSignal.abort('SIGTERM'))]).toEqual([130, 143]);
+it.each(['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGTERM'] as const)(
+  '%s ends a step as a shell would',
+  (name) => {
+    expect(CANCEL_SIGNALS).toContain(name);
+    // The user's signals have other numbers on macOS, where the codes are Linux's all the same.
+    const number = { ...constants.signals, SIGUSR1: 10, SIGUSR2: 12 }[name];
+    expect(exitCodeOf(AbortSignal.abort(name))).toBe(128 + number);
+  },
+);
+
+it('a cancellation for another reason ends as one by SIGTERM does', () => {
+  expect(exitCodeOf(AbortSignal.abort())).toBe(143);
 });
 
 it('a fault of the program is told without anything that could be a token', () => {

@@ -1,0 +1,103 @@
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  globSync,
+  linkSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterEach, expect, it } from 'vitest';
+import { forgetJob, recallJob, rememberJob } from '../../buildkite-plugin/remembered-job.ts';
+
+const JOB = { kind: 'databricks-submit-run', id: '42' };
+const SENT = { kind: 'databricks-submit-run', key: 'ab'.repeat(32), attempt: 2 };
+const job = `remembered-${process.pid}`;
+const env = { BUILDKITE_JOB_ID: job, BUILDKITE_PLUGIN_CONFIGURATION: '{"job":"databricks-submit-run"}' };
+const otherEntry = { ...env, BUILDKITE_PLUGIN_CONFIGURATION: '{"job":"vertex-custom-job"}' };
+
+const folders = () => globSync(`/tmp/keyless-submit-${job}-.*`);
+
+afterEach(() => {
+  for (const folder of folders()) rmSync(folder, { recursive: true });
+});
+
+/** Where the job of `env` is kept. */
+async function kept(): Promise<string> {
+  await rememberJob(env, JOB);
+  return join(folders()[0] ?? '', 'job.json');
+}
+
+it('keeps what was remembered last, for its user alone, until it is forgotten', async () => {
+  await rememberJob(env, SENT);
+  expect(await recallJob(env)).toEqual(SENT);
+  await rememberJob(env, JOB);
+  expect(await recallJob(env)).toEqual(JOB);
+  const [folder = '', ...more] = folders();
+  expect(more).toEqual([]);
+  expect([folder, join(folder, 'job.json')].map((path) => statSync(path).mode & 0o777)).toEqual([0o700, 0o600]);
+  await forgetJob(env);
+  expect([await recallJob(env), folders()]).toEqual([undefined, []]);
+  await forgetJob(env);
+});
+
+it('keeps several entries of one step apart, and jobs whose names begin alike', async () => {
+  await rememberJob(env, JOB);
+  await rememberJob(otherEntry, { kind: 'vertex-custom-job', id: 'projects/a' });
+  expect(await recallJob(env)).toEqual(JOB);
+  await forgetJob(otherEntry);
+  expect([await recallJob(env), await recallJob(otherEntry)]).toEqual([JOB, undefined]);
+  expect(await recallJob({ ...env, BUILDKITE_JOB_ID: 'remembered' })).toBeUndefined();
+  expect(await recallJob({ ...env, BUILDKITE_AGENT_ENDPOINT: 'https://agent.example' })).toBeUndefined();
+});
+
+it.each([
+  ['nothing', ''],
+  ['no JSON', '{'],
+  ['a list', '[]'],
+  ['neither id nor key', JSON.stringify({ kind: JOB.kind })],
+  ['both id and key', JSON.stringify({ ...JOB, ...SENT })],
+  ['something more', JSON.stringify({ ...JOB, command: 'x' })],
+  ['an id with a line feed', JSON.stringify({ ...JOB, id: '42\n+++ group' })],
+  ['an id with a control character', JSON.stringify({ ...JOB, id: '42\u001b[0m' })],
+  ['an id that is no text', JSON.stringify({ ...JOB, id: 42 })],
+  ['an empty id', JSON.stringify({ ...JOB, id: '' })],
+  ['a kind that is none', JSON.stringify({ ...JOB, kind: 'a\nb' })],
+  ['a key that is none', JSON.stringify({ ...SENT, key: 'ab' })],
+  ['an attempt that is none', JSON.stringify({ ...SENT, attempt: 0 })],
+  ['too much', JSON.stringify({ ...JOB }) + ' '.repeat(5_000)],
+])('recalls nothing from a file with %s', async (_, text) => {
+  writeFileSync(await kept(), text);
+  expect(await recallJob(env)).toBeUndefined();
+});
+
+it.each<[string, (path: string) => void]>([
+  ['a file that others can read', (path) => chmodSync(path, 0o604)],
+  ['a file that its group can write to', (path) => chmodSync(path, 0o620)],
+  ['a folder that others can write to', (path) => chmodSync(dirname(path), 0o722)],
+  ['a file with a second name', (path) => linkSync(path, `${path}.too`)],
+  [
+    'a link',
+    (path) => {
+      renameSync(path, `${path}.moved`);
+      symlinkSync(`${path}.moved`, path);
+    },
+  ],
+  [
+    'a FIFO',
+    (path) => {
+      rmSync(path);
+      execFileSync('mkfifo', ['-m', '600', path]);
+    },
+  ],
+  ['no file', (path) => rmSync(path)],
+])('recalls nothing from %s', async (_, change) => {
+  const path = await kept();
+  expect(readFileSync(path, 'utf8')).toBe(JSON.stringify(JOB));
+  change(path);
+  expect(await recallJob(env)).toBeUndefined();
+});
