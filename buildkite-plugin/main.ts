@@ -1,13 +1,9 @@
 import { cancelRemembered } from '../shared/cancel-remembered.ts';
-import {
-  abortOnSignals,
-  checkoutFiles,
-  describeFault,
-  network,
-  silenceLibraries,
-  systemClock,
-} from '../shared/edge/node.ts';
+import { runMain } from '../shared/edge/main.ts';
+import { type Network, network } from '../shared/edge/network.ts';
+import { checkoutFiles, systemClock } from '../shared/edge/node.ts';
 import { EXIT, SubmitError } from '../shared/errors.ts';
+import type { Host } from '../shared/host.ts';
 import { createHttp, HTTP_TIMINGS } from '../shared/http.ts';
 import { JOB_KINDS } from '../shared/jobs/index.ts';
 import { type RunEnvironment, run } from '../shared/run.ts';
@@ -17,9 +13,8 @@ import { buildkiteSettings, readPluginConfiguration } from './buildkite-settings
 import { forgetJob, recallJob } from './remembered-job.ts';
 
 /** The plugin: `run` is the command hook, `cancel` the pre-exit hook. */
-async function main(phase: string | undefined): Promise<number> {
+async function main(phase: string | undefined, signal: AbortSignal): Promise<number> {
   const { env } = process;
-  silenceLibraries(env);
   const files = checkoutFiles(process.cwd());
   const { settings, problem } = readPluginConfiguration(
     env,
@@ -27,8 +22,7 @@ async function main(phase: string | undefined): Promise<number> {
   );
   const agent = buildkiteAgent(env);
   const host = buildkiteHost({ env, settings, files, agent, write: (text) => process.stdout.write(text) });
-  const { transport, simulators } = network(env);
-  const environment: RunEnvironment = {
+  const environment = ({ transport }: Network): RunEnvironment => ({
     host,
     hostSettings: buildkiteSettings,
     kinds: JOB_KINDS,
@@ -37,38 +31,32 @@ async function main(phase: string | undefined): Promise<number> {
     protectedVariables: BUILDKITE_PROTECTED,
     http: createHttp(transport, systemClock, HTTP_TIMINGS),
     clock: systemClock,
-    signal: abortOnSignals(process),
-  };
+    signal,
+  });
   if (phase === 'cancel') {
-    const job = await recallJob(env);
-    if (job !== undefined) {
-      await cancelRemembered(job, environment);
-      await forgetJob(env);
-    }
+    await cancel(host, () => environment(network(env)));
     return EXIT.done;
   }
+  const reached = network(env);
+  for (const warning of reached.warnings) host.log.warning(warning);
   if (problem !== undefined) host.log.warning(problem);
-  if (simulators !== undefined)
-    host.log.warning(`Simulators: every https request goes to ${simulators}, none to a real service`);
   if (env.BUILDKITE_COMMAND) host.log.warning("The step's own command is not run: this plugin takes its place");
-  return run(environment);
+  return run(environment(reached));
 }
 
-/** Ends the process for what `run` cannot explain. */
-function stop(error: unknown): never {
-  if (error instanceof SubmitError) {
-    const { happened, presented = [], expected = [], remedy } = error.explanation;
-    process.stdout.write(`\n^^^ +++\n✖ ${[happened, ...presented, ...expected, ...remedy].join('\n  ')}\n`);
-    process.exit(error.exitCode);
+/** The second chance after a kill. The step keeps its exit code, so what goes wrong here is only a warning. */
+async function cancel({ log }: Host, environment: () => RunEnvironment): Promise<void> {
+  const { env } = process;
+  const job = await recallJob(env);
+  if (job === undefined) return;
+  try {
+    await cancelRemembered(job, environment());
+  } catch (error) {
+    if (!(error instanceof SubmitError)) throw error;
+    log.warning(`${job.id} may still be running: ${error.message}`);
+    for (const line of error.explanation.remedy) log.info(line);
   }
-  process.stdout.write(
-    `\n^^^ +++\n✖ keyless-submit stopped by a fault of its own; please report it:\n${describeFault(error)}\n`,
-  );
-  process.exit(EXIT.fault);
+  await forgetJob(env);
 }
 
-// A log that nobody reads any more must not keep the job from being cancelled.
-process.stdout.on('error', () => undefined);
-process.on('uncaughtException', stop);
-process.on('unhandledRejection', stop);
-main(process.argv[2]).then((code) => process.exit(code), stop);
+runMain((signal) => main(process.argv[2], signal), '^^^ +++\n');

@@ -15,9 +15,10 @@ const BUDGET_MS = 4_000;
  * Settings are those of the step, but that the job is attached to.
  */
 export async function cancelRemembered({ kind, id }: RunningJob, environment: RunEnvironment): Promise<void> {
-  const { http, clock } = environment;
+  const { clock } = environment;
   const host = withRedaction(environment.host);
   const { log } = host;
+  const http = environment.http.reportingTo(log);
   log.section('Cancel the job that the step left running');
   const settings = new Map<string, Json>([...host.settings, ['attach', id]]);
   if (settings.get('job') !== kind) return;

@@ -5,7 +5,8 @@ import { BUILDKITE_PROTECTED, buildkiteHost } from '../../buildkite-plugin/build
 import { buildkiteSettings, type Env, readPluginConfiguration } from '../../buildkite-plugin/buildkite-settings.ts';
 import { BITBUCKET_PROTECTED, bitbucketHost } from '../../pipe/bitbucket-host.ts';
 import { bitbucketSettings, readPipeVariables } from '../../pipe/bitbucket-settings.ts';
-import { checkoutFiles, network } from '../../shared/edge/node.ts';
+import { network } from '../../shared/edge/network.ts';
+import { checkoutFiles } from '../../shared/edge/node.ts';
 import type { Host } from '../../shared/host.ts';
 import { createHttp, HTTP_TIMINGS, type HttpTimings } from '../../shared/http.ts';
 import { allSettings } from '../../shared/jobs/all-settings.ts';

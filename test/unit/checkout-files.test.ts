@@ -2,7 +2,8 @@ import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { checkoutFiles, network } from '../../shared/edge/node.ts';
+import { network } from '../../shared/edge/network.ts';
+import { checkoutFiles } from '../../shared/edge/node.ts';
 import { createHttp } from '../../shared/http.ts';
 import { virtualClock } from '../contract/virtual-clock.ts';
 import { serve } from '../simulators/serve.ts';

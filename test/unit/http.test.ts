@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { network } from '../../shared/edge/network.ts';
 import {
   answerJson,
   bearer,
@@ -15,6 +16,7 @@ import { START, virtualClock } from '../contract/virtual-clock.ts';
 import { type Handler, serve } from '../simulators/serve.ts';
 
 const { signal } = new AbortController();
+const { transport } = network({});
 
 /** A client and a server that answers with `handler`; what it received is in `seen`. */
 async function meet(handler: Handler, timings: Partial<HttpTimings> = {}) {
@@ -25,7 +27,7 @@ async function meet(handler: Handler, timings: Partial<HttpTimings> = {}) {
   });
   onTestFinished(() => server.close());
   const clock = virtualClock();
-  const http = createHttp(fetch, clock, { attemptMs: 5_000, budgetMs: 120_000, ...timings });
+  const http = createHttp(transport, clock, { attemptMs: 5_000, budgetMs: 120_000, ...timings });
   const call = (path: string, more: Partial<HttpCall> = {}): HttpCall => ({
     method: 'GET',
     url: `${server.url}${path}`,
@@ -180,7 +182,7 @@ describe('a request', () => {
   it('is lost, not having been sent, when nobody listens', async () => {
     const server = await serve(async () => ok());
     await server.close();
-    const http = createHttp(fetch, virtualClock(), { attemptMs: 1_000, budgetMs: 1_000 });
+    const http = createHttp(transport, virtualClock(), { attemptMs: 1_000, budgetMs: 1_000 });
     expect(await http.once({ method: 'GET', url: server.url }, signal)).toMatchObject({ kind: 'lost', sent: false });
   });
 
