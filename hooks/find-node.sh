@@ -11,8 +11,8 @@ is_fit() {
 
 exec_bundle() {
   local bundle="$root/buildkite-plugin/dist/main.mjs" node
-  # Node heeds HTTPS_PROXY and NO_PROXY only when told to.
-  export NODE_USE_ENV_PROXY=1
+  # The bundle uses HTTPS_PROXY by itself; with this Node would start slower, and not at all where the address is malformed.
+  unset NODE_USE_ENV_PROXY
   # With these Node and a library print what they send, tokens and all.
   unset NODE_DEBUG NODE_DEBUG_NATIVE GOOGLE_SDK_NODE_LOGGING
   for node in "${KEYLESS_SUBMIT_NODE:-}" node /usr/local/bin/node /opt/homebrew/bin/node; do

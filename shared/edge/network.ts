@@ -204,17 +204,21 @@ function createTransport(env: Env, proxy: Proxy | undefined): Transport {
         if (outgoing.reusedSocket || !(socket.connecting || handshaking)) ready();
         else socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', ready);
       });
+      const refuseSwitch = (status: number | undefined, socket: Duplex) => {
+        socket.destroy();
+        fail(new Error(`it answered ${status} and left HTTP, which was not asked for`));
+      };
       outgoing.once('response', (incoming) => {
+        const { statusCode = 0 } = incoming;
+        // Without an Upgrade header it counts as a response.
+        if (statusCode < 200) return refuseSwitch(statusCode, incoming.socket);
         const get = (name: string) => {
           const value = incoming.headers[name];
           return value === undefined ? null : String(value);
         };
-        resolve({ status: incoming.statusCode ?? 0, headers: { get }, body: incoming });
+        resolve({ status: statusCode, headers: { get }, body: incoming });
       });
-      outgoing.once('upgrade', ({ statusCode }, socket) => {
-        socket.destroy();
-        fail(new Error(`it answered ${statusCode} and left HTTP, which was not asked for`));
-      });
+      outgoing.once('upgrade', ({ statusCode }, socket) => refuseSwitch(statusCode, socket));
       outgoing.on('error', fail);
       outgoing.once('close', () => {
         stopWaiting();
