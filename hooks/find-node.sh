@@ -37,6 +37,8 @@ exec_in_container() {
   agent="$(command -v buildkite-agent || true)"
   [ -z "$agent" ] || arguments+=(--volume "$agent:/usr/local/bin/buildkite-agent:ro")
   [ -z "${BUILDKITE_AGENT_JOB_API_SOCKET:-}" ] || arguments+=(--volume "$BUILDKITE_AGENT_JOB_API_SOCKET:$BUILDKITE_AGENT_JOB_API_SOCKET")
+  # Node only warns where it cannot read it, and docker would make a folder of a path that is not there.
+  [ ! -f "${NODE_EXTRA_CA_CERTS:-}" ] || arguments+=(--volume "$NODE_EXTRA_CA_CERTS:$NODE_EXTRA_CA_CERTS:ro")
   # Names only: docker takes the values from its environment, so that none is on a command line. A spec may name any of them.
   while IFS='=' read -r -d '' name _; do
     case "$name" in

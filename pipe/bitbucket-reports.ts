@@ -79,7 +79,7 @@ export async function putReport(env: Env, id: string, body: Record<string, unkno
       socket.destroy();
       fail(new Error(`it answered ${statusCode} and left HTTP, which was not asked for`));
     });
-    outgoing.on('close', () => fail(new Error('the connection was closed before an answer came')));
+    outgoing.on('close', () => fail(new Error('the connection was closed before the whole answer came')));
     outgoing.end(text);
   });
   if (status < 200 || status >= 300) throw new Error(`Bitbucket answered ${status}: ${plainLine(answer, 200)}`);
