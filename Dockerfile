@@ -20,6 +20,7 @@ COPY --from=runtime / /
 COPY --from=build /build/build/pipe /opt/keyless-submit
 COPY LICENSE README.md pipe.yml /
 # Bitbucket's storage directories and the checkout belong to root, so the pipe runs as root, as pipes do.
-ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin NODE_USE_ENV_PROXY=1
-# Without the variables that make Node and a library print what they send, tokens and all.
-ENTRYPOINT ["env", "-u", "NODE_DEBUG", "-u", "NODE_DEBUG_NATIVE", "-u", "GOOGLE_SDK_NODE_LOGGING", "node", "/opt/keyless-submit/main.mjs"]
+ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+# Without the variables that make Node and a library print what they send, tokens and all, and without Node's own proxy support,
+# which ends the pipe where HTTPS_PROXY is malformed.
+ENTRYPOINT ["env", "-u", "NODE_USE_ENV_PROXY", "-u", "NODE_DEBUG", "-u", "NODE_DEBUG_NATIVE", "-u", "GOOGLE_SDK_NODE_LOGGING", "node", "/opt/keyless-submit/main.mjs"]

@@ -11,8 +11,8 @@ is_fit() {
 
 exec_bundle() {
   local bundle="$root/buildkite-plugin/dist/main.mjs" node
-  # Node heeds HTTPS_PROXY and NO_PROXY only when told to.
-  export NODE_USE_ENV_PROXY=1
+  # The bundle uses HTTPS_PROXY by itself; with this Node would start slower, and not at all where the address is malformed.
+  unset NODE_USE_ENV_PROXY
   # With these Node and a library print what they send, tokens and all.
   unset NODE_DEBUG NODE_DEBUG_NATIVE GOOGLE_SDK_NODE_LOGGING
   for node in "${KEYLESS_SUBMIT_NODE:-}" node /usr/local/bin/node /opt/homebrew/bin/node; do
@@ -37,6 +37,8 @@ exec_in_container() {
   agent="$(command -v buildkite-agent || true)"
   [ -z "$agent" ] || arguments+=(--volume "$agent:/usr/local/bin/buildkite-agent:ro")
   [ -z "${BUILDKITE_AGENT_JOB_API_SOCKET:-}" ] || arguments+=(--volume "$BUILDKITE_AGENT_JOB_API_SOCKET:$BUILDKITE_AGENT_JOB_API_SOCKET")
+  # Node only warns where it cannot read it, and docker would make a folder of a path that is not there.
+  [ ! -f "${NODE_EXTRA_CA_CERTS:-}" ] || arguments+=(--volume "$NODE_EXTRA_CA_CERTS:$NODE_EXTRA_CA_CERTS:ro")
   # Names only: docker takes the values from its environment, so that none is on a command line. A spec may name any of them.
   while IFS='=' read -r -d '' name _; do
     case "$name" in

@@ -65,14 +65,17 @@ async function requestReport(
   }
   const path = [workspace, repository, 'commit', commit, 'reports', id].map(encodeURIComponent).join('/');
   const address = `http://api.bitbucket.org/2.0/repositories/${path}`;
+  const limit = AbortSignal.timeout(TIMEOUT_MS);
   return new Promise((resolve, reject) => {
     // Not imported: an import reads all names of the module, and some of them load the whole of fetch.
     const outgoing = process.getBuiltinModule('node:http').request(
       {
         ...proxyAddress(env),
+        // An agent of its own, since Node's may send the request to HTTP_PROXY.
+        agent: false,
         method,
         path: address,
-        timeout: TIMEOUT_MS,
+        signal: limit,
         headers: {
           host: 'api.bitbucket.org',
           'content-type': 'application/json',
@@ -86,13 +89,19 @@ async function requestReport(
           received = (received + chunk).slice(0, 2_000);
         });
         incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, answer: received }));
-        incoming.on('error', reject);
+        incoming.on('error', fail);
       },
     );
-    outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)));
-    outgoing.on('error', (error) =>
-      reject(new Error(`Bitbucket's proxy for reports cannot be used: ${error.message}`)),
-    );
+    const fail = ({ message }: Error) => {
+      const why = limit.aborted ? `no answer within ${TIMEOUT_MS / 1000} s` : message;
+      reject(new Error(`Bitbucket's proxy for reports cannot be used: ${why}`));
+    };
+    outgoing.on('error', fail);
+    outgoing.on('upgrade', ({ statusCode }, socket) => {
+      socket.destroy();
+      fail(new Error(`it answered ${statusCode} and left HTTP, which was not asked for`));
+    });
+    outgoing.on('close', () => fail(new Error('the connection was closed before the whole answer came')));
     outgoing.end(text);
   });
 }
@@ -100,10 +109,15 @@ async function requestReport(
 /** The proxy on the machine that the step's services run on, which the Docker address names; with simulators, theirs. */
 export function proxyAddress(env: Env): { readonly host: string; readonly port: number } {
   const simulators = URL.parse(env.KEYLESS_SUBMIT_SIMULATORS ?? '');
-  if (simulators !== null) return { host: simulators.hostname, port: Number(simulators.port) };
+  if (simulators !== null) return { host: socketHost(simulators), port: Number(simulators.port) };
   const docker = URL.parse(env.DOCKER_HOST ?? '');
   return {
-    host: docker === null || docker.hostname === '' ? 'host.docker.internal' : docker.hostname,
+    host: docker === null || docker.hostname === '' ? 'host.docker.internal' : socketHost(docker),
     port: PROXY_PORT,
   };
+}
+
+/** A host as sockets want it: IPv6 addresses without the brackets of a URL. */
+function socketHost({ hostname }: URL): string {
+  return hostname.replace(/^\[(.*)\]$/, '$1');
 }

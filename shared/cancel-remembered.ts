@@ -38,7 +38,8 @@ export async function cancelRemembered(remembered: RememberedJob, environment: R
   });
   const progress: Progress = {};
   try {
-    await Promise.race([cancel(remembered, { ...environment, host }, progress, limit), timeIsUp]);
+    const http = environment.http.reportingTo(host.log);
+    await Promise.race([cancel(remembered, { ...environment, host, http }, progress, limit), timeIsUp]);
   } catch (error) {
     const byHand = progress.byHand === undefined ? '' : `; cancel it by hand: ${progress.byHand}`;
     host.log.warning(`${mayExist(remembered)} (${reasonOf(error)})${byHand}`);

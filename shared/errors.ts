@@ -208,6 +208,8 @@ export interface Explanation {
   readonly words?: string;
   readonly remedy: readonly string[];
   readonly link?: string;
+  /** Waiting does not help: the same request fails until someone changes something. */
+  readonly lasting?: boolean;
 }
 
 /** The one error that ends a run with a message of its own. It never carries a `cause`: errors of libraries hold tokens and claims. */

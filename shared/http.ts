@@ -1,5 +1,6 @@
-import type { Clock } from './clock.ts';
+import { type Clock, formatDuration } from './clock.ts';
 import { SubmitError } from './errors.ts';
+import type { Log } from './host.ts';
 import { type Json, parseJson } from './json.ts';
 import { PROJECT } from './project.ts';
 import { plainLine } from './remote-text.ts';
@@ -43,21 +44,39 @@ export type Attempt =
       readonly contentType: string;
       readonly text: string;
     }
-  | { readonly kind: 'lost'; readonly reason: string; readonly sent: boolean };
+  | {
+      readonly kind: 'lost';
+      readonly reason: string;
+      readonly sent: boolean;
+      readonly obstacle?: Obstacle;
+    };
+
+/** What keeps requests from a service and does not go away by waiting: a certificate that is not trusted, a proxy that wants a login. */
+export interface Obstacle {
+  /** How long a request is repeated nevertheless, in ms. */
+  readonly patienceMs: number;
+  readonly presented: readonly string[];
+  readonly expected: readonly string[];
+  readonly remedy: readonly string[];
+  /** The page of the documentation about it. */
+  readonly link: string;
+}
 
 export type Answer = Extract<Attempt, { kind: 'answer' }>;
 
 export interface Http {
-  /** One request, one attempt. Rejects only when `signal` aborts. */
+  /** One request, one attempt. Rejects only when `signal` aborts, and then at once. */
   once(call: HttpCall, signal: AbortSignal): Promise<Attempt>;
   /**
-   * A request that may be repeated: again after a lost answer, 408, 429 and 5xx, within a total budget, honouring Retry-After.
-   * Returns the first definite answer (any other status).
+   * A request that may be repeated: again after a lost answer, 408, 429 and 5xx, within a total budget, honouring Retry-After,
+   * but not where waiting cannot help. Returns the first definite answer (any other status).
    * @throws SubmitError `service-unavailable`, `rate-limited`.
    */
   persist(call: HttpCall, signal: AbortSignal): Promise<Answer>;
   /** Opens a connection to the origin ahead of its use, so that its handshake overlaps with the requests before. */
   warm(url: string): void;
+  /** The same client, which tells `log` when a request is repeated for long. */
+  reportingTo(log: Pick<Log, 'info'>): Http;
 }
 
 export interface HttpTimings {
@@ -73,6 +92,8 @@ const ANSWER_LIMIT = 16 * 1024 * 1024;
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 20_000;
 const SLOWEST_BYTES_PER_MS = 64;
+/** How long a request is repeated without a word. */
+const SILENT_MS = 10_000;
 
 /** Statuses after which the same request may succeed. */
 export function isTransient(status: number): boolean {
@@ -90,46 +111,62 @@ export interface TransportRequest {
   readonly signal: AbortSignal;
 }
 
+/** What a transport can add to an error that it rejects with. */
+export interface TransportFault {
+  /** Nothing of the request can have reached the service. */
+  readonly unsent?: boolean;
+  readonly obstacle?: Obstacle;
+}
+
 export interface TransportResponse {
   readonly status: number;
   readonly headers: { get(name: string): string | null };
   readonly body: AsyncIterable<Uint8Array> | null;
 }
 
-/** An HTTP client over the given transport. Redirects are never followed, since a credential would go with them. */
-export function createHttp(transport: Transport, clock: Clock, timings: HttpTimings): Http {
+/**
+ * An HTTP client over the given transport. Redirects are never followed, since a credential would go with them.
+ * An attempt ends with its deadline or with the step, whatever the transport does.
+ */
+export function createHttp(transport: Transport, clock: Clock, timings: HttpTimings, log?: Pick<Log, 'info'>): Http {
+  const send = async (call: HttpCall, signal: AbortSignal): Promise<Answer> => {
+    const response = await transport(call.url, {
+      method: call.method,
+      headers: {
+        accept: 'application/json',
+        'user-agent': USER_AGENT,
+        ...call.headers,
+        ...revealed(call.secretHeaders),
+        // Of text the transport tells the length itself.
+        ...(typeof call.body === 'object' ? { 'content-length': String(call.body.bytes) } : {}),
+      },
+      ...(call.body === undefined ? {} : { body: typeof call.body === 'string' ? call.body : call.body.open() }),
+      redirect: 'manual',
+      signal,
+    });
+    const text = await readLimited(response);
+    const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), clock.now());
+    const dateMs = Date.parse(response.headers.get('date') ?? '');
+    const answer: Answer = {
+      kind: 'answer',
+      status: response.status,
+      contentType: response.headers.get('content-type') ?? '',
+      text,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      ...(Number.isNaN(dateMs) ? {} : { dateMs }),
+    };
+    const askedMs = retryAfterMs ?? call.askedToWait?.(answer, clock.now());
+    return askedMs === undefined ? answer : { ...answer, retryAfterMs: askedMs };
+  };
+
   const once = async (call: HttpCall, signal: AbortSignal): Promise<Attempt> => {
     requireTrustworthy(call.url);
     const limitMs = timings.attemptMs + sendingMs(call);
     const timeout = AbortSignal.timeout(limitMs);
     try {
-      const response = await transport(call.url, {
-        method: call.method,
-        headers: {
-          accept: 'application/json',
-          'user-agent': USER_AGENT,
-          ...call.headers,
-          ...revealed(call.secretHeaders),
-          // Of text the transport tells the length itself.
-          ...(typeof call.body === 'object' ? { 'content-length': String(call.body.bytes) } : {}),
-        },
-        ...(call.body === undefined ? {} : { body: typeof call.body === 'string' ? call.body : call.body.open() }),
-        redirect: 'manual',
-        signal: AbortSignal.any([signal, timeout]),
-      });
-      const text = await readLimited(response);
-      const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), clock.now());
-      const dateMs = Date.parse(response.headers.get('date') ?? '');
-      const answer: Answer = {
-        kind: 'answer',
-        status: response.status,
-        contentType: response.headers.get('content-type') ?? '',
-        text,
-        ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-        ...(Number.isNaN(dateMs) ? {} : { dateMs }),
-      };
-      const askedMs = retryAfterMs ?? call.askedToWait?.(answer, clock.now());
-      return askedMs === undefined ? answer : { ...answer, retryAfterMs: askedMs };
+      const ended = AbortSignal.any([signal, timeout]);
+      ended.throwIfAborted();
+      return await unlessAborted(send(call, ended), ended);
     } catch (error) {
       signal.throwIfAborted();
       if (timeout.aborted) return { kind: 'lost', reason: `no answer within ${limitMs / 1000} s`, sent: true };
@@ -143,8 +180,10 @@ export function createHttp(transport: Transport, clock: Clock, timings: HttpTimi
       const result = lostIfCutShort(await once(call, signal));
       if (result.kind === 'answer' && !isTransient(result.status) && call.isPassing?.(result) !== true) return result;
       const wait = retryDelay(attempt, result);
-      if (clock.now() - startedAt + wait > timings.budgetMs + sendingMs(call))
+      const passed = clock.now() - startedAt;
+      if (passed + wait > patience(result, timings.budgetMs + sendingMs(call)))
         throw exhausted(call.url, result, attempt);
+      if (log !== undefined) tellPause(log, call.url, result, wait, passed);
       await clock.sleep(wait, signal);
       signal.throwIfAborted();
     }
@@ -160,7 +199,33 @@ export function createHttp(transport: Transport, clock: Clock, timings: HttpTimi
       });
   };
 
-  return { once, persist, warm };
+  return { once, persist, warm, reportingTo: (listener) => createHttp(transport, clock, timings, listener) };
+}
+
+/** What `work` comes to, or a rejection with the signal's reason as soon as that aborts. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener('abort', abort);
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+/** How long a request may be repeated after this result, in ms: `usualMs`, or less where waiting does not help. */
+export function patience(result: Attempt, usualMs: number): number {
+  return result.kind === 'lost' && result.obstacle !== undefined ? result.obstacle.patienceMs : usualMs;
+}
+
+/** Tells of a pause before the next attempt, once the attempts have taken long or will. Times are in ms. */
+export function tellPause(
+  log: Pick<Log, 'info'>,
+  url: string,
+  result: Attempt,
+  waitMs: number,
+  passedMs: number,
+): void {
+  if (passedMs + waitMs <= SILENT_MS) return;
+  log.info(`${new URL(url).host}: ${describeAttempt(result)}; trying again in ${formatDuration(waitMs)}`);
 }
 
 /** What sending a large body may take, in ms, before it counts as stuck. */
@@ -190,9 +255,18 @@ export function parseRetryAfter(header: string | null, now: number): number | un
 /** The error for a request that was repeated in vain. */
 export function exhausted(url: string, last: Attempt, attempts: number): SubmitError {
   const limited = last.kind === 'answer' && last.status === 429;
+  const obstacle = last.kind === 'lost' ? last.obstacle : undefined;
   return new SubmitError(limited ? 'rate-limited' : 'service-unavailable', {
     happened: `${new URL(url).host} ${limited ? 'kept limiting the rate' : 'cannot be used'}: ${describeAttempt(last)} (${attempts} ${attempts === 1 ? 'attempt' : 'attempts'})`,
-    remedy: ['Start the step again: what was submitted before is found again, not submitted twice.'],
+    ...(obstacle === undefined
+      ? { remedy: ['Retry the step: what was submitted before is found again, not submitted twice.'] }
+      : {
+          presented: obstacle.presented,
+          expected: obstacle.expected,
+          remedy: obstacle.remedy,
+          link: obstacle.link,
+          lasting: obstacle.patienceMs === 0,
+        }),
   });
 }
 
@@ -265,20 +339,13 @@ async function readLimited(response: TransportResponse): Promise<string> {
   return text + decoder.decode();
 }
 
-// Failures before anything was written; everything else may have reached the service.
-const NEVER_SENT = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'UND_ERR_CONNECT_TIMEOUT',
-]);
-
 function lostBy(error: unknown): Attempt {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  const tls = /^(?:CERT_|ERR_TLS|UNABLE_TO|SELF_SIGNED|DEPTH_ZERO)/.test(code);
-  const message = cause instanceof Error ? plainLine(cause.message, 160) : 'the request failed';
-  return { kind: 'lost', reason: code === '' ? message : `${message} (${code})`, sent: !(NEVER_SENT.has(code) || tls) };
+  const fault: Error & TransportFault = error instanceof Error ? error : new Error('the request failed');
+  const { message, unsent = false, obstacle } = fault;
+  return {
+    kind: 'lost',
+    reason: plainLine(message, 240),
+    sent: !unsent,
+    ...(obstacle === undefined ? {} : { obstacle }),
+  };
 }

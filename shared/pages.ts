@@ -30,5 +30,6 @@ function unending(origin: string, why: string): SubmitError {
     happened: `A list from ${new URL(origin).host} cannot be read to its end: ${why}`,
     expected: [`at most ${MOST_PAGES} pages, each with the token of the next`],
     remedy: ['Retry the step. To attach to a job, name it by its id, which needs no list.'],
+    lasting: true,
   });
 }

@@ -36,8 +36,9 @@ export interface RunEnvironment extends BindEnvironment {
  * Rejects only for faults of its own.
  */
 export async function run(given: RunEnvironment): Promise<number> {
-  const environment = { ...given, host: withRedaction(given.host) };
-  const { host, signal } = environment;
+  const host = withRedaction(given.host);
+  const environment = { ...given, host, http: given.http.reportingTo(host.log) };
+  const { signal } = environment;
   try {
     const bound = await bindRun(environment);
     await requireOutputsFile(bound.values.attach, environment.files);

@@ -2,7 +2,16 @@ import type { CiContext } from './ci-context.ts';
 import { formatDuration } from './clock.ts';
 import { SubmitError } from './errors.ts';
 import type { Grace } from './grace.ts';
-import { type Answer, type Attempt, describeAttempt, exhausted, isTransient, retryDelay } from './http.ts';
+import {
+  type Answer,
+  type Attempt,
+  describeAttempt,
+  exhausted,
+  isTransient,
+  patience,
+  retryDelay,
+  tellPause,
+} from './http.ts';
 import {
   type FoundRun,
   isOver,
@@ -247,11 +256,13 @@ async function createAttempt(
       }
     }
     const wait = retryDelay(round, result);
-    if (lastTry || (!signal.aborted && clock.now() - startedAt + wait > BUDGET_MS)) {
+    const passed = clock.now() - startedAt;
+    if (lastTry || (!signal.aborted && passed + wait > patience(result, BUDGET_MS))) {
       throw afterUnknown(exhausted(call.url, result, round));
     }
     if (!signal.aborted) {
       log.debug(`submission attempt ${round}: ${describeAttempt(result)}; again in ${wait} ms`);
+      tellPause(log, call.url, result, wait, passed);
       await clock.sleep(wait, signal);
     }
     // What may exist must be cancelled with the step, and only an answer names it: one more round, where it cannot make a second run.

@@ -30,6 +30,8 @@ const FIRST_HEARTBEAT_MS = 60_000;
 const LONGEST_HEARTBEAT_MS = 1_800_000;
 /** How long a service may be out of reach before the wait gives up. */
 const LOST_CONTACT_MS = 600_000;
+/** The same where waiting does not help as a rule: a proxy or a certificate that worked before may be changing just now. */
+const OBSTACLE_MS = 60_000;
 /** A new run may be unknown to reads for a moment. */
 const VISIBLE_AFTER_MS = 60_000;
 /** Before the last credential ends, enough time to say so. */
@@ -66,8 +68,9 @@ export async function watch(job: Job, id: string, environment: WatchEnvironment)
     } catch (error) {
       if (signal.aborted) return { end: 'aborted', status };
       const now = clock.now();
-      if (!isPassing(error, isNew && now - startedAt < VISIBLE_AFTER_MS) || now - lastContact > LOST_CONTACT_MS)
-        throw error;
+      const lasting = error instanceof SubmitError && error.explanation.lasting === true;
+      const limit = lasting ? OBSTACLE_MS : LOST_CONTACT_MS;
+      if (!isPassing(error, isNew && now - startedAt < VISIBLE_AFTER_MS) || now - lastContact > limit) throw error;
       if (!toldLost)
         log.warning(`${elapsed(now - startedAt)} cannot see the job for now: ${(error as SubmitError).message}`);
       toldLost = true;

@@ -48,7 +48,6 @@ export function pipeStep(plan: StepPlan, token: string): StepProcess {
     cwd: checkout,
     env: {
       ...commonEnvironment(plan),
-      NODE_USE_ENV_PROXY: '1',
       BITBUCKET_BRANCH: 'main',
       BITBUCKET_BUILD_NUMBER: '42',
       BITBUCKET_CLONE_DIR: checkout,

@@ -58,8 +58,13 @@ export async function exchangeAtSts(
     token_url: endpoint,
     universe_domain: trust.universeDomain,
     scopes: [SCOPE],
-    // Repeats are ours to make; the library's own would multiply them.
-    transporterOptions: { adapter: adapter as unknown as Adapter, retryConfig: { retry: 0, noResponseRetries: 0 } },
+    transporterOptions: {
+      adapter: adapter as unknown as Adapter,
+      // Repeats are ours to make; the library's own would multiply them.
+      retryConfig: { retry: 0, noResponseRetries: 0 },
+      // So is the way through a proxy: where a variable names one, the library would load an agent of its own.
+      noProxy: [/^/],
+    },
     subject_token_supplier: { getSubjectToken: async () => subject.token.reveal() },
   };
   // A client for each exchange: its own cache goes by the machine's clock and by age, ours by what the service said.

@@ -8,7 +8,7 @@ import { BITBUCKET_PROTECTED, bitbucketHost } from '../../pipe/bitbucket-host.ts
 import { bitbucketSettings, readPipeVariables } from '../../pipe/bitbucket-settings.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { checkoutFiles } from '../../shared/edge/checkout-files.ts';
-import { network } from '../../shared/edge/node.ts';
+import { network } from '../../shared/edge/network.ts';
 import type { Host } from '../../shared/host.ts';
 import { createHttp, HTTP_TIMINGS, type HttpTimings } from '../../shared/http.ts';
 import { allSettings } from '../../shared/jobs/all-settings.ts';

@@ -3,7 +3,7 @@ import { readPluginConfiguration } from '../../buildkite-plugin/buildkite-settin
 import { bitbucketHost } from '../../pipe/bitbucket-host.ts';
 import { readPipeVariables } from '../../pipe/bitbucket-settings.ts';
 import { checkoutFiles } from '../../shared/edge/checkout-files.ts';
-import { network } from '../../shared/edge/node.ts';
+import { network } from '../../shared/edge/network.ts';
 import { SubmitError } from '../../shared/errors.ts';
 import { explainToUser } from '../../shared/explain-to-user.ts';
 import type { Host } from '../../shared/host.ts';

@@ -63,6 +63,10 @@ async function runWith(options: Partial<PluginOptions>): Promise<Ended & { reque
   return { ...ended, requests: world.requests.length, ...(docker === undefined ? {} : { docker: JSON.parse(docker) }) };
 }
 
+function volumes({ args }: DockerCall): readonly string[] {
+  return args.filter((_arg, index) => args[index - 1] === '--volume');
+}
+
 /** A script for `docker`, which reads its program from beside it. */
 const DOCKER = `exec '${NODE}' --eval "$(/bin/cat <<'PROGRAM'\n${DOCKER_PROGRAM}\nPROGRAM\n)" -- "$@"`;
 
@@ -96,6 +100,19 @@ describe.concurrent('without a fit Node', () => {
     );
     const values = Object.entries(env).filter(([, value]) => value.length > 7);
     expect(values.filter(([, value]) => exposed.some((arg) => arg.includes(value)))).toEqual([]);
+  });
+
+  it.each([
+    ['a file', join(ROOT, 'LICENSE'), 1],
+    ['nothing', join(ROOT, 'no-such-file.pem'), 0],
+  ])('the image gets the CAs that NODE_EXTRA_CA_CERTS names, where that is %s', async (_, path, mounts) => {
+    const { docker } = await runWith({
+      commands: { ...NO_NODE, docker: DOCKER },
+      env: { NODE_EXTRA_CA_CERTS: path },
+    });
+    expect(
+      docker === undefined ? [] : volumes(docker).filter((volume) => volume === `${path}:${path}:ro`),
+    ).toHaveLength(mounts);
   });
 
   it('another image can be chosen', async () => {

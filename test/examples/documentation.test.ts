@@ -18,7 +18,7 @@ const GUIDES = [
   'docs/vercel.md',
   'docs/secrets.md',
 ] as const;
-const PAGES = [...GUIDES, 'README.md'] as const;
+const PAGES = [...GUIDES, 'docs/network.md', 'README.md'] as const;
 
 function read(path: string): string {
   return readFileSync(join(ROOT, path), 'utf8');
@@ -43,7 +43,7 @@ describe.each(PAGES)('%s', (path) => {
   });
 });
 
-describe.each([...GUIDES, 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'])('%s', (path) => {
+describe.each([...GUIDES, 'docs/network.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'])('%s', (path) => {
   const page = read(path);
 
   test('its links lead to files and headings that there are', () => {

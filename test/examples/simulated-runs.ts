@@ -1,5 +1,5 @@
 import type { BindEnvironment } from '../../shared/bind-run.ts';
-import { network } from '../../shared/edge/node.ts';
+import { network } from '../../shared/edge/network.ts';
 import { createHttp, HTTP_TIMINGS } from '../../shared/http.ts';
 import { run } from '../../shared/run.ts';
 import { virtualClock } from '../contract/virtual-clock.ts';

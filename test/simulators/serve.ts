@@ -17,6 +17,7 @@ export type FaultKind =
   | 'status-504-after'
   | 'late'
   | 'truncated'
+  | 'switching-protocols'
   | 'answer';
 
 export const FAULT_KINDS: readonly FaultKind[] = [
@@ -124,6 +125,9 @@ async function answer(
     case 'drop-after':
       await handler(request);
       incoming.socket.destroy();
+      return;
+    case 'switching-protocols':
+      incoming.socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
       return;
     case 'status-429':
       outgoing

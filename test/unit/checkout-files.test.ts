@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, expect, test } from 'vitest';
 import { checkoutFiles } from '../../shared/edge/checkout-files.ts';
-import { network } from '../../shared/edge/node.ts';
+import { network } from '../../shared/edge/network.ts';
 import { createHttp } from '../../shared/http.ts';
 import { hashFiles } from '../../shared/jobs/vercel/hash-files.ts';
 import { virtualClock } from '../contract/virtual-clock.ts';

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { network, systemClock } from '../../shared/edge/node.ts';
+import { network } from '../../shared/edge/network.ts';
+import { systemClock } from '../../shared/edge/node.ts';
 import { createHttp, HTTP_TIMINGS } from '../../shared/http.ts';
 import { exchangeAtSts } from '../../shared/identity/google-sts.ts';
 import { googleDemand } from '../../shared/identity/google-trust.ts';

@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { network } from '../../shared/edge/network.ts';
 import {
   answerJson,
   bearer,
@@ -15,6 +16,7 @@ import { START, virtualClock } from '../contract/virtual-clock.ts';
 import { type Handler, serve } from '../simulators/serve.ts';
 
 const { signal } = new AbortController();
+const { transport } = network({});
 
 /** A client and a server that answers with `handler`; what it received is in `seen`. */
 async function meet(handler: Handler, timings: Partial<HttpTimings> = {}) {
@@ -25,7 +27,7 @@ async function meet(handler: Handler, timings: Partial<HttpTimings> = {}) {
   });
   onTestFinished(() => server.close());
   const clock = virtualClock();
-  const http = createHttp(fetch, clock, { attemptMs: 5_000, budgetMs: 120_000, ...timings });
+  const http = createHttp(transport, clock, { attemptMs: 5_000, budgetMs: 120_000, ...timings });
   const call = (path: string, more: Partial<HttpCall> = {}): HttpCall => ({
     method: 'GET',
     url: `${server.url}${path}`,
@@ -108,6 +110,44 @@ describe('a request that may be repeated', () => {
     expect(clock.now()).toBe(START);
   });
 
+  it('tells of pauses once they are long, and of none before', async () => {
+    const { http, call, url } = await meet(answers(status(503), status(429, { 'retry-after': '60' }), status(503), ok));
+    const told: string[] = [];
+    const { host } = new URL(url);
+    await http.reportingTo({ info: (line) => told.push(line) }).persist(call('/x'), signal);
+    expect(told).toEqual([
+      `${host}: it answered 429: no; trying again in 1m 00s`,
+      `${host}: it answered 503: no; trying again in 2s`,
+    ]);
+  });
+
+  it.each([
+    [0, 1, 0],
+    [10_000, 5, 7_500],
+  ])('is given up after %i ms where waiting does not help', async (patienceMs, attempts, tookMs) => {
+    const clock = virtualClock();
+    let asked = 0;
+    const remedy = ['Put the login into HTTPS_PROXY.'];
+    const obstacle = { patienceMs, presented: ['no login'], expected: ['a login'], remedy, link: 'docs/network.md' };
+    const http = createHttp(
+      async () => {
+        asked += 1;
+        throw Object.assign(new Error('the proxy wants a login'), { unsent: true, obstacle });
+      },
+      clock,
+      { attemptMs: 1_000, budgetMs: 120_000 },
+    );
+    const error = await http
+      .persist({ method: 'GET', url: 'https://example.com/' }, signal)
+      .catch((reason: unknown) => reason);
+    expect(error).toMatchObject({
+      code: 'service-unavailable',
+      message: expect.stringContaining('example.com cannot be used: the proxy wants a login'),
+      explanation: { presented: ['no login'], expected: ['a login'], remedy, lasting: patienceMs === 0 },
+    });
+    expect([asked, clock.now() - START]).toEqual([attempts, tookMs]);
+  });
+
   it('is given up when the step is cancelled', async () => {
     const { http, clock, call } = await meet(answers(status(503)));
     const controller = new AbortController();
@@ -180,8 +220,28 @@ describe('a request', () => {
   it('is lost, not having been sent, when nobody listens', async () => {
     const server = await serve(async () => ok());
     await server.close();
-    const http = createHttp(fetch, virtualClock(), { attemptMs: 1_000, budgetMs: 1_000 });
+    const http = createHttp(transport, virtualClock(), { attemptMs: 1_000, budgetMs: 1_000 });
     expect(await http.once({ method: 'GET', url: server.url }, signal)).toMatchObject({ kind: 'lost', sent: false });
+  });
+
+  it.each([
+    ['answers', () => new Promise<never>(() => undefined)],
+    ['ends its answer', async () => new Response(new ReadableStream({ pull: () => new Promise(() => undefined) }))],
+  ])('ends with its deadline, and with the step, although its transport never %s', async (_name, stuck) => {
+    const call: HttpCall = { method: 'GET', url: 'https://example.com/' };
+    const http = createHttp(stuck, virtualClock(), { attemptMs: 100, budgetMs: 0 });
+    expect(await http.once(call, signal)).toEqual({ kind: 'lost', reason: 'no answer within 0.1 s', sent: true });
+    const patient = createHttp(stuck, virtualClock(), { attemptMs: 60_000, budgetMs: 0 });
+    const controller = new AbortController();
+    const asked = patient.once(call, controller.signal);
+    controller.abort('SIGTERM');
+    await expect(asked).rejects.toBe('SIGTERM');
+  });
+
+  it('is not made for a step that was cancelled before', async () => {
+    const { http, seen, call } = await meet(answers(ok));
+    await expect(http.once(call('/x'), AbortSignal.abort('SIGTERM'))).rejects.toBe('SIGTERM');
+    expect(seen).toHaveLength(0);
   });
 
   it('is lost when the answer is too large, without reading it all', async () => {

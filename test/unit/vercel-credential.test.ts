@@ -26,7 +26,7 @@ test('a token whose end nobody told is ended all the same, also long after the C
     sent.push(`${new URL(url).pathname} ${new URLSearchParams(String(body)).get('token') ?? ''}`);
     return { kind: 'answer', status: 200, contentType: 'application/json', text: '{"access_token":"given"}' } as const;
   };
-  const http: Http = { once: answer, persist: answer, warm: silent };
+  const http: Http = { once: answer, persist: answer, warm: silent, reportingTo: () => http };
   const token = new UnsecuredJWT({})
     .setIssuer('https://agent.buildkite.com')
     .setSubject('a step')

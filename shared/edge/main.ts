@@ -1,0 +1,60 @@
+import { EXIT, exitCodeOf, SubmitError } from '../errors.ts';
+import { abortOnSignals, describeFault, silenceLibraries } from './node.ts';
+
+/** When a step that was cancelled ends by force, in ms after the signal: before the CI kills it without a word. */
+const FORCED_END_MS = 8_500;
+
+/**
+ * Runs a packaging's `main` and ends the process with the exit code that it resolves to. Whatever else ends the process, that
+ * is a fault and never a success: an error, an event loop that ran empty, a library that exits.
+ * @param main gets the signal that aborts when the CI cancels the step
+ * @param heading what makes the CI's log show the message that follows
+ */
+export function runMain(main: (signal: AbortSignal) => Promise<number>, heading = ''): void {
+  let result: number | undefined;
+  const say = (lines: readonly string[]) => process.stdout.write(`\n${heading}✖ ${lines.join('\n  ')}\n`);
+  const end = (code: number): never => {
+    result = code;
+    process.exit(code);
+  };
+  const stop = (error: unknown): never => {
+    if (error instanceof SubmitError) {
+      const { happened, presented = [], expected = [], remedy } = error.explanation;
+      say([happened, ...presented, ...expected, ...remedy]);
+      return end(error.exitCode);
+    }
+    process.stdout.write(
+      `\n${heading}✖ keyless-submit stopped by a fault of its own; please report it:\n${describeFault(error)}\n`,
+    );
+    return end(EXIT.fault);
+  };
+  const signal = abortOnSignals(process);
+
+  process.exitCode = EXIT.fault;
+  process.on('exit', () => {
+    if (result !== undefined) return;
+    process.exitCode = signal.aborted ? exitCodeOf(signal) : EXIT.fault;
+    say([
+      'keyless-submit ended without a result: something that it waited for never came; please report it',
+      ...IF_SUBMITTED,
+    ]);
+  });
+  signal.addEventListener('abort', () => {
+    const force = () => {
+      say([`The step was cancelled (${String(signal.reason)}) and could not end in time`, ...IF_SUBMITTED]);
+      end(exitCodeOf(signal));
+    };
+    setTimeout(force, FORCED_END_MS).unref();
+  });
+  // A log that nobody reads any more must not keep the job from being cancelled.
+  process.stdout.on('error', () => undefined);
+  process.on('uncaughtException', stop);
+  process.on('unhandledRejection', stop);
+  silenceLibraries(process.env);
+  main(signal).then(end, stop);
+}
+
+const IF_SUBMITTED = [
+  'If a job was submitted, it may still be running: look for it at the service, and cancel it there if it is not wanted.',
+  'A retry of the step finds a job that is still running and does not submit it twice.',
+];
