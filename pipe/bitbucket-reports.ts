@@ -1,5 +1,6 @@
 import { plainLine, plainText } from '../shared/remote-text.ts';
 import type { Report } from '../shared/report.ts';
+import { urlPart } from '../shared/url-part.ts';
 import type { Env } from './bitbucket-settings.ts';
 
 const RESULTS = { pending: 'PENDING', passed: 'PASSED', failed: 'FAILED' } as const satisfies Record<
@@ -40,7 +41,7 @@ export async function putReport(env: Env, id: string, body: Record<string, unkno
       'BITBUCKET_WORKSPACE, BITBUCKET_REPO_SLUG and BITBUCKET_COMMIT say where a report goes, and one is not set',
     );
   }
-  const path = [workspace, repository, 'commit', commit, 'reports', id].map(encodeURIComponent).join('/');
+  const path = [workspace, repository, 'commit', commit, 'reports', id].map(urlPart).join('/');
   const address = `http://api.bitbucket.org/2.0/repositories/${path}`;
   const text = JSON.stringify(body);
   const { status, answer } = await new Promise<{ status: number; answer: string }>((resolve, reject) => {

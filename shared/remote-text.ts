@@ -39,6 +39,11 @@ export function plainTail(text: string, lines = 40, limit = 8000): readonly stri
   return cut ? ['… (earlier output left out)', ...tail] : tail;
 }
 
+/** A web address that came with an answer; undefined when there is none, or it holds what no address has (RFC 3986, section 2). */
+export function webAddress(text: string | undefined): string | undefined {
+  return text !== undefined && /^https?:\/\/[\w.~:/?#[\]@!$&()*+,;=%-]{1,4000}$/.test(text) ? text : undefined;
+}
+
 /** Plain text as HTML text: no tag, no entity, no Markdown emphasis, link or table can come of it. */
 export function escapeMarkup(text: string): string {
   return text.replace(/[&<>"'`|*_[\]()#~!\\:@]/g, (character) => `&#${character.codePointAt(0)};`);

@@ -8,9 +8,11 @@ import {
 } from '../../identity/databricks.ts';
 import { isObject, type Json, type JsonObject, listAt, stringifyJson, textAt } from '../../json.ts';
 import type { ServiceClient } from '../../service-client.ts';
+import { urlPart } from '../../url-part.ts';
 import { type Job, submissionOf } from '../job-kind.ts';
 import { explainDatabricks, isDatabricksCapacity } from './databricks-errors.ts';
 import { concludeRun } from './run-conclusion.ts';
+import { readRunId, runIdAt } from './run-id.ts';
 import { readRun } from './run-status.ts';
 
 /** What the two ways to start a run do not share. */
@@ -47,7 +49,7 @@ export function databricksJob(trust: DatabricksTrust, start: RunStart): Job {
     let token = textAt(first, 'next_page_token');
     for (let page = 1; token !== undefined && token !== '' && page < MOST_PAGES; page += 1) {
       const next = await client.read(
-        call('GET', `/api/2.2/jobs/runs/get?run_id=${id}&page_token=${encodeURIComponent(token)}`),
+        call('GET', `/api/2.2/jobs/runs/get?run_id=${id}&page_token=${urlPart(token)}`),
         signal,
       );
       tasks.push(...listAt(next, 'tasks'));
@@ -77,7 +79,7 @@ export function databricksJob(trust: DatabricksTrust, start: RunStart): Job {
         ...(mark === undefined ? payload : mark(payload, key, attempt)),
         idempotency_token: token,
       }),
-    readSubmission: (answer) => submissionOf(textAt(answerJson(answer), 'run_id')),
+    readSubmission: (answer) => submissionOf(runIdAt(answerJson(answer))),
     recognisesRepeats: true,
     find:
       find === undefined
@@ -86,7 +88,7 @@ export function databricksJob(trust: DatabricksTrust, start: RunStart): Job {
     status: async (client, id, signal) => readRun(await readWhole(client, id, signal)),
     conclude: (client, _id, status, signal) =>
       concludeRun(status, client, (id) => call('GET', `/api/2.2/jobs/runs/get-output?run_id=${id}`), signal),
-    readReference: (reference) => (/^\d{1,19}$/.test(reference) ? reference : undefined),
+    readReference: readRunId,
     cancellation: {
       call: (id) => call('POST', '/api/2.2/jobs/runs/cancel', { run_id: BigInt(id) }),
       command: (id) => `databricks jobs cancel-run ${id}`,
@@ -105,7 +107,7 @@ async function* listRuns(
 ): AsyncIterable<Json> {
   let token = '';
   for (let page = 0; page < MOST_PAGES; page += 1) {
-    const suffix = token === '' ? '' : `&page_token=${encodeURIComponent(token)}`;
+    const suffix = token === '' ? '' : `&page_token=${urlPart(token)}`;
     const list = await client.read(call('GET', `/api/2.2/jobs/runs/list?${query}${suffix}`), signal);
     yield* listAt(list, 'runs');
     token = textAt(list, 'next_page_token') ?? '';
