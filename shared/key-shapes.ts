@@ -24,3 +24,36 @@ export const KEY_SHAPES = new RegExp(
     .join('|'),
   'g',
 );
+
+/** Runs of the characters that keys are made of. */
+const WORD = /[\w+/=.~-]{20,}/g;
+/** Ids of Vercel: as random as keys, and no secrets. */
+const PUBLIC_ID = /^(?:team|prj|dpl|cl)_\w+$/;
+/** How often the sort of character changes in a random text, at least; in names and paths it does so seldom. */
+const CHANGES = 0.3;
+
+/** Whether a text holds what has the shape of a key, or looks random enough to be one. */
+export function looksLikeKey(text: string): boolean {
+  return text.search(KEY_SHAPES) >= 0 || (text.match(WORD) ?? []).some(isRandom);
+}
+
+/** The text without what looks like a key. */
+export function withoutKeys(text: string): string {
+  return text.replace(KEY_SHAPES, '[redacted]').replace(WORD, (word) => (isRandom(word) ? '[redacted]' : word));
+}
+
+function isRandom(word: string): boolean {
+  if (PUBLIC_ID.test(word)) return false;
+  if (/^(?=.*\d)(?=.*[a-f])[\da-f]{32,}$/i.test(word)) return true;
+  const sorts = [...word].map(sortOf);
+  const changes = sorts.filter((sort, index) => index > 0 && sort !== sorts[index - 1]).length;
+  if (changes < CHANGES * word.length) return false;
+  // Hosts and ids in words are of small letters and digits too, but have separators.
+  return ['a', 'A', '0'].every((sort) => sorts.includes(sort)) || /^(?=.*\d)(?:[a-z\d]+|[A-Z\d]+)$/.test(word);
+}
+
+function sortOf(character: string): string {
+  if (/\d/.test(character)) return '0';
+  if (/[a-z]/.test(character)) return 'a';
+  return /[A-Z]/.test(character) ? 'A' : '-';
+}

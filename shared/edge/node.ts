@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts';
 import { SubmitError } from '../errors.ts';
 import type { FileEntry, Files } from '../files.ts';
 import { isLoopback, type Transport } from '../http.ts';
-import { plainLine } from '../remote-text.ts';
+import { plainLine, plainText } from '../remote-text.ts';
 
 export const systemClock: Clock = {
   now: () => Date.now(),
@@ -210,8 +210,14 @@ export function network(env: Readonly<Record<string, string | undefined>>): Netw
   return { simulators: base.origin, transport: (address, request) => nodeTransport(reach(address), request) };
 }
 
-/** What may be shown of a fault of this program: libraries' messages can hold tokens, so anything that could be one is cut. */
+/** What may be shown of a fault of this program: libraries' messages can hold tokens, so whatever could be a part of one is cut. */
 export function describeFault(error: unknown): string {
-  const text = error instanceof Error ? (error.stack ?? error.message) : 'something that is not an error was thrown';
-  return text.replace(/[\w-]{24,}(?:\.[\w-]+)*/g, '[redacted]');
+  if (!(error instanceof Error)) return 'something that is not an error was thrown';
+  const { message, name, stack = '' } = error;
+  const words = plainText(message.slice(0, LONGEST_FAULT)).replace(/[\w+/=~%-]{16,}(?:\.[\w+/=~%-]*)*/g, '[redacted]');
+  // Where it happened stands after the message, which could look the same.
+  const frames = stack.slice(stack.indexOf(message) + message.length).match(/^ {4}at .*$/gm) ?? [];
+  return [`${name}: ${words}`, ...frames].join('\n');
 }
+
+const LONGEST_FAULT = 2_000;

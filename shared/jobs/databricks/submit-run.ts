@@ -1,11 +1,11 @@
 import * as z from 'zod';
 import type { CiContext } from '../../ci-context.ts';
 import { isObject, type Json, type JsonObject, listAt, numberAt, textAt } from '../../json.ts';
+import { oddId } from '../../odd-id.ts';
 import { originOf } from '../../origin.ts';
 import { originSettings, specSettings } from '../../run-settings.ts';
 import { choice, type Faults, objects, text } from '../../settings.ts';
 import { defineKind, type FoundRun } from '../job-kind.ts';
-import { oddId } from '../odd-id.ts';
 import { databricksJob } from './databricks-job.ts';
 import { databricksSettings, databricksTrust, isTrustworthyHost } from './databricks-settings.ts';
 import { RUN_ID_FORM, runIdAt } from './run-id.ts';

@@ -1,10 +1,10 @@
 import { SubmitError } from '../../errors.ts';
 import { type Answer, answerJson } from '../../http.ts';
 import { isObject, type Json, type JsonObject, listAt, objectAt, textAt } from '../../json.ts';
+import { oddId } from '../../odd-id.ts';
 import { plainLine, withoutTrailing } from '../../remote-text.ts';
 import { attemptToken } from '../../submission-key.ts';
 import type { CancellationRefusal, FoundRun, Job, JobEnvironment } from '../job-kind.ts';
-import { oddId } from '../odd-id.ts';
 import { artifactNotes, artifactsOutput, readArtifacts } from './artifacts.ts';
 import { type Deployment, describeDeployment, membersOf, readDeployment } from './deployment.ts';
 import { type DeploymentReference, deploymentPath, isUuid, uuidAt } from './deployment-reference.ts';

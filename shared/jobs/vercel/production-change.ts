@@ -1,11 +1,11 @@
 import { SubmitError } from '../../errors.ts';
 import { answerJson, bearer } from '../../http.ts';
 import { type Json, type JsonObject, listAt, numberAt, objectAt, textAt } from '../../json.ts';
+import { oddId } from '../../odd-id.ts';
 import { plainLine } from '../../remote-text.ts';
 import { Secret } from '../../secret.ts';
 import type { ServiceClient } from '../../service-client.ts';
 import type { Conclusion, Job, JobEnvironment, RunStatus } from '../job-kind.ts';
-import { oddId } from '../odd-id.ts';
 import { DEPLOYMENT_ID_FORM, deploymentIdAt, readDeploymentId } from './deployment-id.ts';
 import type { DeploymentReference } from './deployment-reference.ts';
 import { addressOf, pageOf } from './deployment-status.ts';

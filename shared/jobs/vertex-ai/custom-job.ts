@@ -3,11 +3,11 @@ import { googleCredential } from '../../identity/google.ts';
 import { googleSettings, googleTrust } from '../../identity/google-settings.ts';
 import { loginCalls } from '../../identity/google-trust.ts';
 import { type Json, type JsonObject, listAt, numberAt, objectAt, stringifyJson, textAt } from '../../json.ts';
+import { oddId } from '../../odd-id.ts';
 import { originSettings, specSettings } from '../../run-settings.ts';
 import { id, required, text } from '../../settings.ts';
 import { urlPart } from '../../url-part.ts';
 import { type Conclusion, defineKind, type FoundRun, type Job, type RunStatus, submissionOf } from '../job-kind.ts';
-import { oddId } from '../odd-id.ts';
 import {
   ATTEMPT_LABEL,
   checkCustomJob,

@@ -1,4 +1,4 @@
-import { SubmitError } from '../errors.ts';
+import { SubmitError } from './errors.ts';
 
 /**
  * The error for an answer that names a job, a project or the like by an id which is not in the service's own form. The id is not shown.
