@@ -3,6 +3,7 @@ import type { Host, Outputs } from '../shared/host.ts';
 import { isObject, type Json, parseJson, stringifyJson, textAt } from '../shared/json.ts';
 import { outputsFileProblems, writeOutputsFiles } from '../shared/outputs-file.ts';
 import { PROJECT } from '../shared/project.ts';
+import { type ProtectedVariables, protectedBut } from '../shared/protected-variables.ts';
 import { plainLine } from '../shared/remote-text.ts';
 import { collectFaults, parseSettings, type SettingValues } from '../shared/settings.ts';
 import { shortKey } from '../shared/submission-key.ts';
@@ -14,12 +15,82 @@ import { buildkiteSettings, type Env } from './buildkite-settings.ts';
 import { buildkiteTokens } from './buildkite-tokens.ts';
 import { forgetJob, rememberJob } from './remembered-job.ts';
 
-/** Variables of a job that hold credentials of the CI. */
-export const BUILDKITE_PROTECTED: ReadonlySet<string> = new Set([
-  'BUILDKITE_AGENT_ACCESS_TOKEN',
-  'BUILDKITE_AGENT_TOKEN',
-  'BUILDKITE_AGENT_JOB_API_TOKEN',
-]);
+/**
+ * Facts of a build without `BUILDKITE_`. Not among them are the agent's own settings and credentials, and the configuration of plugins.
+ * https://buildkite.com/docs/pipelines/configure/environment-variables
+ */
+const FACTS = [
+  'AGENT_ID',
+  'AGENT_META_DATA_QUEUE',
+  'AGENT_NAME',
+  'BRANCH',
+  'BUILD_AUTHOR',
+  'BUILD_AUTHOR_EMAIL',
+  'BUILD_CHECKOUT_PATH',
+  'BUILD_CREATOR',
+  'BUILD_CREATOR_EMAIL',
+  'BUILD_CREATOR_TEAMS',
+  'BUILD_ID',
+  'BUILD_NUMBER',
+  'BUILD_PATH',
+  'BUILD_URL',
+  'CLUSTER_ID',
+  'CLUSTER_NAME',
+  'COMMIT',
+  'COMMIT_RESOLVED',
+  'COMPUTE_TYPE',
+  'GITHUB_DEPLOYMENT_ENVIRONMENT',
+  'GITHUB_DEPLOYMENT_ID',
+  'GITHUB_DEPLOYMENT_TASK',
+  'GITHUB_EVENT',
+  'GROUP_ID',
+  'GROUP_KEY',
+  'GROUP_LABEL',
+  'JOB_ID',
+  'LABEL',
+  'MERGE_QUEUE_BASE_BRANCH',
+  'MERGE_QUEUE_BASE_COMMIT',
+  'MESSAGE',
+  'ORGANIZATION_ID',
+  'ORGANIZATION_SLUG',
+  'PARALLEL_JOB',
+  'PARALLEL_JOB_COUNT',
+  'PIPELINE_DEFAULT_BRANCH',
+  'PIPELINE_ID',
+  'PIPELINE_NAME',
+  'PIPELINE_PROVIDER',
+  'PIPELINE_SLUG',
+  'PIPELINE_TEAMS',
+  'PULL_REQUEST',
+  'PULL_REQUEST_BASE_BRANCH',
+  'PULL_REQUEST_DRAFT',
+  'PULL_REQUEST_LABELS',
+  'PULL_REQUEST_REPO',
+  'REBUILT_FROM_BUILD_ID',
+  'REBUILT_FROM_BUILD_NUMBER',
+  'REFSPEC',
+  'REPO',
+  'RETRY_COUNT',
+  'RETRY_TYPE',
+  'SOURCE',
+  'STEP_ID',
+  'STEP_KEY',
+  'TAG',
+  'TIMEOUT',
+  'TRIGGERED_FROM_BUILD_ID',
+  'TRIGGERED_FROM_BUILD_NUMBER',
+  'TRIGGERED_FROM_BUILD_PIPELINE_SLUG',
+  'UNBLOCKER',
+  'UNBLOCKER_EMAIL',
+  'UNBLOCKER_ID',
+  'UNBLOCKER_NAME',
+  'UNBLOCKER_TEAMS',
+];
+/** Variables of a job that may hold credentials of the CI. */
+export const BUILDKITE_PROTECTED: ProtectedVariables = protectedBut(
+  /^BUILDKITE_/i,
+  FACTS.map((name) => `BUILDKITE_${name}`),
+);
 const REPORT_TIMEOUT_MS = 10_000;
 const REDACT_TIMEOUT_MS = 5_000;
 /** Buildkite discourages larger values of single keys. */

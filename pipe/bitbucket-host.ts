@@ -9,6 +9,7 @@ import { nearestName } from '../shared/nearest-name.ts';
 import { variableName } from '../shared/output-names.ts';
 import { outputsFileProblems, readOutputsFile, writeOutputsFiles } from '../shared/outputs-file.ts';
 import { PROJECT } from '../shared/project.ts';
+import { type ProtectedVariables, protectedBut } from '../shared/protected-variables.ts';
 import { plainLine } from '../shared/remote-text.ts';
 import { Secret } from '../shared/secret.ts';
 import { shortKey } from '../shared/submission-key.ts';
@@ -17,8 +18,47 @@ import { deleteReport, putReport, reportBody } from './bitbucket-reports.ts';
 import { type Env, pipeVariable } from './bitbucket-settings.ts';
 
 export const TOKEN_VARIABLE = 'BITBUCKET_STEP_OIDC_TOKEN';
-/** Variables of a pipe that hold credentials of the CI. */
-export const BITBUCKET_PROTECTED: ReadonlySet<string> = new Set([TOKEN_VARIABLE, 'PIPELINES_JWT_TOKEN']);
+/**
+ * Facts of a step without `BITBUCKET_`. Not among them are the step's tokens and files.
+ * https://support.atlassian.com/bitbucket-cloud/docs/variables-and-secrets/
+ */
+const FACTS = [
+  'BOOKMARK',
+  'BRANCH',
+  'BUILD_NUMBER',
+  'CLONE_DIR',
+  'COMMIT',
+  'DEPLOYMENT_ENVIRONMENT',
+  'DEPLOYMENT_ENVIRONMENT_UUID',
+  'EXIT_CODE',
+  'GIT_HTTP_ORIGIN',
+  'GIT_SSH_ORIGIN',
+  'PARALLEL_STEP',
+  'PARALLEL_STEP_COUNT',
+  'PIPELINE_UUID',
+  'PROJECT_KEY',
+  'PROJECT_UUID',
+  'PR_DESTINATION_BRANCH',
+  'PR_DESTINATION_COMMIT',
+  'PR_ID',
+  'REPO_FULL_NAME',
+  'REPO_IS_PRIVATE',
+  'REPO_OWNER',
+  'REPO_OWNER_UUID',
+  'REPO_SLUG',
+  'REPO_UUID',
+  'STEP_RUN_NUMBER',
+  'STEP_TRIGGERER_UUID',
+  'STEP_UUID',
+  'TAG',
+  'WORKSPACE',
+  'WORKSPACE_UUID',
+];
+/** Variables of a pipe that may hold credentials of the CI. */
+export const BITBUCKET_PROTECTED: ProtectedVariables = protectedBut(
+  /^(?:BITBUCKET|PIPELINES)_/i,
+  FACTS.map((name) => `BITBUCKET_${name}`),
+);
 const DEFAULT_OUTPUTS_FILE = '.keyless-submit/outputs.json';
 // Bitbucket's limit on one audience of a step.
 const AUDIENCE_LIMIT = 150;

@@ -1,5 +1,6 @@
 import { plainLine, plainText } from '../shared/remote-text.ts';
 import type { Report } from '../shared/report.ts';
+import { urlPart } from '../shared/url-part.ts';
 import type { Env } from './bitbucket-settings.ts';
 
 const RESULTS = { pending: 'PENDING', passed: 'PASSED', failed: 'FAILED' } as const satisfies Record<
@@ -63,7 +64,7 @@ async function requestReport(
       'BITBUCKET_WORKSPACE, BITBUCKET_REPO_SLUG and BITBUCKET_COMMIT say where a report goes, and one is not set',
     );
   }
-  const path = [workspace, repository, 'commit', commit, 'reports', id].map(encodeURIComponent).join('/');
+  const path = [workspace, repository, 'commit', commit, 'reports', id].map(urlPart).join('/');
   const address = `http://api.bitbucket.org/2.0/repositories/${path}`;
   const limit = AbortSignal.timeout(TIMEOUT_MS);
   return new Promise((resolve, reject) => {

@@ -3,6 +3,7 @@ import type { Files } from './files.ts';
 import type { Host } from './host.ts';
 import type { Job, JobKind } from './jobs/job-kind.ts';
 import type { Json, JsonObject } from './json.ts';
+import type { ProtectedVariables } from './protected-variables.ts';
 import { runSettings } from './run-settings.ts';
 import {
   collectFaults,
@@ -11,9 +12,10 @@ import {
   refuseUnknown,
   type Settings,
   type SettingValues,
+  showValue,
 } from './settings.ts';
 import { applyOverrides, loadSpec } from './spec.ts';
-import { concealStored } from './stored-secrets.ts';
+import { concealCopies, concealPasted, concealStored } from './stored-secrets.ts';
 import { fillEverywhere, type Placeholders } from './template.ts';
 
 export interface BindEnvironment {
@@ -23,8 +25,7 @@ export interface BindEnvironment {
   readonly kinds: readonly JobKind[];
   readonly files: Files;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Variables that hold the CI's own credentials. */
-  readonly protectedVariables: ReadonlySet<string>;
+  readonly protectedVariables: ProtectedVariables;
 }
 
 export type RunValues = SettingValues<ReturnType<typeof runSettings>>;
@@ -44,6 +45,7 @@ export interface BoundRun {
  */
 export async function bindRun(environment: BindEnvironment): Promise<BoundRun> {
   const { host, hostSettings, kinds } = environment;
+  await concealCopies(host.settings, environment, host);
   const faults = collectFaults(host.spell);
   const shared = runSettings(kinds.map(({ id }) => id));
   const values = parseSettings(shared, host.settings, faults);
@@ -51,14 +53,15 @@ export async function bindRun(environment: BindEnvironment): Promise<BoundRun> {
 
   const chosen = host.settings.get('job');
   const kind = kinds.find(({ id }) => id === chosen);
-  if (kind === undefined) throw invalid(faults, environment);
+  if (kind === undefined) throw await invalid(faults, environment);
 
   const known = new Set([...Object.keys(shared), ...Object.keys(hostSettings), ...Object.keys(kind.settings)]);
   refuseUnknown(host.settings.keys(), known, ownersElsewhere(kind, kinds), faults, host.spell);
 
-  const placeholders = placeholdersOf(environment, kind);
+  const placeholders = placeholdersOf(environment);
   const given = withPlaceholders(host.settings, kind.settings, placeholders, faults);
   await concealStored(kind.settings, given, host);
+  await concealCopies(given, environment, host);
   const spec = await boundSpec(kind, given, placeholders, environment, faults);
   const attach = values?.attach ?? (host.settings.has('attach') ? '' : undefined);
   const specIsUnread = spec === undefined && given.has('spec');
@@ -74,10 +77,10 @@ export async function bindRun(environment: BindEnvironment): Promise<BoundRun> {
     faults,
   });
   if (values?.attach !== undefined && job !== undefined && !isAttachable(values.attach, job, host)) {
-    faults.add('attach', `expected ${shared.attach.expected}; got ${JSON.stringify(values.attach)}`);
+    faults.add('attach', `expected ${shared.attach.expected}; got ${showValue(values.attach)}`);
   }
   for (const { setting, problem } of await host.publishProblems()) faults.add(setting, problem);
-  if (faults.messages.length > 0 || values === undefined || job === undefined) throw invalid(faults, environment);
+  if (faults.messages.length > 0 || values === undefined || job === undefined) throw await invalid(faults, environment);
   const waitSeconds = host.settings.has('timeout')
     ? values.timeout
     : (job.longestSeconds ?? Math.max(values.timeout, job.serverTimeoutSeconds ?? 0));
@@ -95,21 +98,29 @@ function ownersElsewhere(kind: JobKind, kinds: readonly JobKind[]): ReadonlyMap<
   const owners = new Map<string, string>();
   for (const other of kinds) {
     for (const name of Object.keys(other.settings)) {
-      if (!(name in kind.settings))
+      if (!Object.hasOwn(kind.settings, name))
         owners.set(name, [owners.get(name), other.id].filter((id) => id !== undefined).join(' and '));
     }
   }
   return owners;
 }
 
-function placeholdersOf({ host, env, protectedVariables }: BindEnvironment, { settings }: JobKind): Placeholders {
-  // Where settings are variables, a secret one must not be copied either.
-  const secrets = Object.keys(settings).filter((name) => settings[name]?.secret === true);
+function placeholdersOf({ host, env, kinds, protectedVariables }: BindEnvironment): Placeholders {
+  // Where settings are variables, a secret one must not be copied either, whichever kind it is of.
+  const secrets = new Set(kinds.flatMap(({ settings }) => secretNames(settings)).map(host.spell));
   return {
     context: host.context,
     env,
-    protectedVariables: new Set([...protectedVariables, ...secrets.map(host.spell)]),
+    protectedVariables: {
+      // Lists come as NAME_COUNT, NAME_0, NAME_1…
+      has: (name, value) =>
+        protectedVariables.has(name, value) || secrets.has(name) || secrets.has(name.replace(/_(?:COUNT|\d+)$/, '')),
+    },
   };
+}
+
+function secretNames(settings: Settings): readonly string[] {
+  return Object.keys(settings).filter((name) => settings[name]?.secret === true);
 }
 
 /** Fills placeholders in the kind's settings; the spec's are filled where file and line are known. */
@@ -122,7 +133,7 @@ function withPlaceholders(
   return new Map(
     [...given].map(([name, value]) =>
       // A spec's own placeholders are filled where file and line are known, but a path to it is a setting like others.
-      name in settings && (settings[name]?.form !== 'document' || isPath(value))
+      Object.hasOwn(settings, name) && (settings[name]?.form !== 'document' || isPath(value))
         ? [
             name,
             fillEverywhere(value, placeholders, (problem) =>
@@ -161,7 +172,9 @@ async function boundSpec(
   return spec === undefined || changes === undefined ? spec : applyOverrides(spec, changes as JsonObject, faults);
 }
 
-function invalid(faults: Faults, { host }: BindEnvironment): SubmitError {
+/** Nothing that looks like a key is shown with the faults, whatever setting it was pasted into. */
+async function invalid(faults: Faults, { host }: BindEnvironment): Promise<SubmitError> {
+  await concealPasted(host.settings, host);
   const count = faults.messages.length;
   return new SubmitError('invalid-settings', {
     happened: count === 1 ? 'A setting is wrong; nothing was sent' : `${count} settings are wrong; nothing was sent`,

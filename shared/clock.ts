@@ -6,6 +6,11 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** A time (RFC 3339, UTC) of ms since the epoch; undefined when it is beyond what a date can be. */
+export function isoTime(ms: number): string | undefined {
+  return Number.isNaN(new Date(ms).getTime()) ? undefined : new Date(ms).toISOString();
+}
+
 /** Elapsed time for people: `42s`, `3m 05s`, `2h 10m`, `3d 4h`. */
 export function formatDuration(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));

@@ -270,11 +270,21 @@ export function exhausted(url: string, last: Attempt, attempts: number): SubmitE
   });
 }
 
+/** So much of an answer is looked at for its words, in UTF-16 units. */
+const DESCRIBED = 4_000;
+
 /** What became of a request, in a few plain words. */
 export function describeAttempt(result: Attempt): string {
   if (result.kind === 'lost') return result.reason;
-  const words = plainLine(result.text.replace(/<[^>]*>/g, ' '), 160);
+  // What is wrong with a success is what it lacks; its text may be long, and hold what nobody should see.
+  if (result.status >= 200 && result.status < 300) return `it answered ${result.status}, without what was asked for`;
+  const words = wordsOf(result.text);
   return `it answered ${result.status}${words === '' ? '' : `: ${words}`}`;
+}
+
+/** The beginning of a text or a page, on one line and without tags. */
+function wordsOf(text: string): string {
+  return plainLine(text.slice(0, DESCRIBED).replace(/<[^<>]*>/g, ' '), 160);
 }
 
 /**
@@ -309,7 +319,7 @@ export function unreadable(url: string, answer: Answer): SubmitError {
     presented: [
       `content type: ${plainLine(answer.contentType, 80) || 'none'}`,
       // Only of a page: the beginning of anything else might be that of a token.
-      ...(html ? [`beginning: ${describeAttempt({ ...answer, text: answer.text.slice(0, 400) })}`] : []),
+      ...(html ? [`beginning: ${wordsOf(answer.text.slice(0, 400))}`] : []),
     ],
     remedy: [`Check that ${host} is the service's own host and not a login or proxy page.`],
   });

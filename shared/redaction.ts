@@ -1,72 +1,53 @@
-import type { Host, Log, Outputs } from './host.ts';
+import type { Host, Log } from './host.ts';
 import type { Report } from './report.ts';
 import type { Secret } from './secret.ts';
+import { createSecretIndex, type Ranges } from './secret-index.ts';
 
 const REDACTED = '[redacted]';
-/** A token that is cut, as messages are, is known by its beginning. */
-const BEGINNING = 16;
-/** Shorter ones could be any word. */
-const SHORTEST = 4;
-const JSON_WEB_TOKEN = /eyJ[\w-]{12,}(?:\.[\w-]*)*/g;
+/** How much of what was printed last is kept to recognise the rest of a secret by, in UTF-16 units. */
+const KEPT = 1_000;
 
 /**
- * The host, with every token that passes through it taken out of whatever is printed, reported or published afterwards.
- * Nothing of ours prints a token; a service or a proxy may quote what it was sent.
+ * The host, with every token that passes through it taken out of whatever is printed, reported or published afterwards, in whatever
+ * form a service or a proxy quotes it. It is looked for as it will look: without control sequences.
  */
 export function withRedaction(host: Host): Host {
-  let words: readonly string[] = [];
+  const secrets = createSecretIndex();
   /** What the CI was told to hide: that is a process for each time. */
   const told = new Set<string>();
-  /** Texts whose beginning tells that they are cut, by that beginning. */
-  const known = new Map<string, readonly string[]>();
-  const learn = (secret: Secret): void => {
-    const forms = formsOf(secret.reveal()).filter((form) => form.length >= SHORTEST);
-    // The longest first: what begins or ends another would leave the rest of it.
-    words = [...new Set([...words, ...forms])].sort((one, other) => other.length - one.length);
-    for (const text of forms.flatMap(quotable)) {
-      const beginning = text.slice(0, BEGINNING);
-      known.set(beginning, [...new Set([...(known.get(beginning) ?? []), text])]);
-    }
-  };
-  const clean = (text: string): string => {
-    let cleaned = text;
-    for (const word of words) cleaned = cleaned.replaceAll(word, REDACTED);
-    for (const [beginning, texts] of known) {
-      for (let at = cleaned.indexOf(beginning); at >= 0; at = cleaned.indexOf(beginning)) {
-        const found = cleaned.slice(at);
-        const length = Math.max(...texts.map((whole) => sharedLength(found, whole)));
-        // Whatever the token's alphabet is, it ends where a message goes on.
-        const rest = found.slice(length).replace(/^[^\s"'<>,;\u2026]*/, '');
-        cleaned = cleaned.slice(0, at) + REDACTED + rest;
-      }
-    }
-    // Last: a secret may hold what looks like the beginning of one.
-    return cleaned.replace(JSON_WEB_TOKEN, REDACTED);
-  };
   const { log } = host;
-  const cleanLog: Log = {
-    section: (title) => log.section(clean(title)),
-    info: (line) => log.info(clean(line)),
-    success: (line) => log.success(clean(line)),
-    warning: (line) => log.warning(clean(line)),
-    error: (line) => log.error(clean(line)),
-    debug: (line) => log.debug(clean(line)),
-    remote: (lines) => log.remote(lines.map(clean)),
-    link: log.link,
+  const clean = (text: string): string => without(secrets.find(text), text);
+
+  /** Cleans texts that are read one after the other: the beginning of a secret may stand in one, its rest in the next. */
+  const stream = (): ((text: string) => string) => {
+    let before = '';
+    return (text) => {
+      const whole = `${before}\n${text}`;
+      const at = before.length + 1;
+      before = whole.slice(-KEPT);
+      const ranges = secrets.find(whole).filter(({ to }) => to > at);
+      return without(
+        ranges.map(({ from, to }) => ({ from: Math.max(from - at, 0), to: to - at })),
+        text,
+      );
+    };
   };
-  const cleanUrl = (url: string | undefined) => (url === undefined ? {} : { url: clean(url) });
-  const cleanReport = (report: Report): Report => ({
-    ...report,
-    title: clean(report.title),
-    summary: clean(report.summary),
-    ...cleanUrl(report.url),
-    facts: report.facts.map(({ label, value, url }) => ({
-      label: clean(label),
-      value: clean(value),
-      ...cleanUrl(url),
-    })),
-    ...(report.remote === undefined ? {} : { remote: report.remote.map(clean) }),
-  });
+
+  const ownLines = stream();
+  const remoteLines = stream();
+  const cleanLog: Log = {
+    section: (title) => log.section(ownLines(title)),
+    info: (line) => log.info(ownLines(line)),
+    success: (line) => log.success(ownLines(line)),
+    warning: (line) => log.warning(ownLines(line)),
+    error: (line) => log.error(ownLines(line)),
+    debug: (line) => log.debug(ownLines(line)),
+    remote: (lines) => {
+      if (lines.length > 0) log.remote(remoteLines(lines.join('\n')).split('\n'));
+    },
+    // A log takes a link for its own only as it made it, so nothing may be taken out of it afterwards.
+    link: (url, text) => (text === undefined ? log.link(clean(url)) : log.link(clean(url), clean(text))),
+  };
   return {
     ...host,
     log: cleanLog,
@@ -74,59 +55,45 @@ export function withRedaction(host: Host): Host {
       ...host.subjectTokens,
       getSubjectToken: async (request) => {
         const token = await host.subjectTokens.getSubjectToken(request);
-        learn(token);
+        secrets.learn(token.reveal());
         return token;
       },
     },
-    conceal: async (secrets) => {
-      const unheard = secrets.filter((secret) => !told.has(secret.reveal()));
+    conceal: async (concealed: readonly Secret[]) => {
+      const unheard = concealed.filter((secret) => !told.has(secret.reveal()));
       for (const secret of unheard) {
         told.add(secret.reveal());
-        learn(secret);
+        secrets.learn(secret.reveal());
       }
       if (unheard.length > 0) await host.conceal(unheard);
     },
-    report: (report, key) => host.report(cleanReport(report), key),
-    publish: (outputs, stage, key) => host.publish(cleanOutputs(outputs, clean), stage, key),
+    report: (report, key) => host.report(cleanReport(report, stream()), key),
+    publish: (outputs, stage, key) => {
+      const cleaned = Object.entries(outputs).map(([name, value]) => [name, clean(value)] as const);
+      return host.publish(Object.fromEntries(cleaned), stage, key);
+    },
   };
 }
 
-/** A secret as it is, on one line, and as services quote it: in JSON, in an address or a form, in a page. */
-function formsOf(value: string): readonly string[] {
-  const json = JSON.stringify(value).slice(1, -1);
-  return [
-    value,
-    value.replace(/\s+/g, ' '),
-    json,
-    json.replaceAll('/', '\\/'),
-    encodeURIComponent(value.toWellFormed()),
-    new URLSearchParams({ value }).toString().slice('value='.length),
-    value.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character),
-  ];
+/** A report's parts in the order in which they are shown. */
+function cleanReport({ title, summary, url, facts, remote, ...rest }: Report, clean: (text: string) => string): Report {
+  const link = (address: string | undefined) => (address === undefined ? {} : { url: clean(address) });
+  return {
+    ...rest,
+    title: clean(title),
+    summary: clean(summary),
+    ...link(url),
+    facts: facts.map((fact) => ({ label: clean(fact.label), value: clean(fact.value), ...link(fact.url) })),
+    ...(remote === undefined ? {} : { remote: clean(remote.join('\n')).split('\n') }),
+  };
 }
 
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-/** What a message may begin with that quotes a part of a token: the whole, and each part of a token of several. */
-function quotable(token: string): readonly string[] {
-  const parts = token.split('.');
-  return parts
-    .map((_part, index) => parts.slice(index).join('.'))
-    .filter((text, index) => text.length >= BEGINNING && (index === 0 || (parts[index]?.length ?? 0) >= BEGINNING));
-}
-
-function sharedLength(one: string, other: string): number {
-  let length = 0;
-  while (length < other.length && one[length] === other[length]) length += 1;
-  return length;
-}
-
-function cleanOutputs(outputs: Outputs, clean: (text: string) => string): Outputs {
-  return Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, clean(value)]));
+function without(ranges: Ranges, text: string): string {
+  const parts: string[] = [];
+  let done = 0;
+  for (const { from, to } of ranges) {
+    parts.push(text.slice(done, from), REDACTED);
+    done = to;
+  }
+  return done === 0 ? text : [...parts, text.slice(done)].join('');
 }

@@ -49,7 +49,8 @@ export async function run(given: RunEnvironment): Promise<number> {
       explainToUser(error, host);
       return signal.aborted ? exitCodeOf(signal) : error.exitCode;
     }
-    if (!signal.aborted) throw error;
+    // A fault of this program is none of the cancellation's, and tells nothing about the job.
+    if (!signal.aborted || error !== signal.reason) throw error;
     host.log.warning('The step was cancelled before anything was submitted.');
     return exitCodeOf(signal);
   }

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { type Json, stringifyJson } from './json.ts';
+import { looksLikeKey, withoutKeys } from './key-shapes.ts';
 import { nearestName } from './nearest-name.ts';
 import { plainLine } from './remote-text.ts';
 import { Secret } from './secret.ts';
@@ -245,7 +246,7 @@ function describeFault(setting: Setting, value: Json | undefined, error: z.ZodEr
   if (issue?.code === 'invalid_key')
     return `expected ${setting.expected}; got the name ${showValue(String(path.at(-1)))}`;
   const inner = path.reduce<unknown>((parent, key) => (parent as Record<PropertyKey, unknown>)?.[key], value);
-  const place = path.length > 0 ? ` at ${path.map(String).join('.')}` : '';
+  const place = path.length > 0 ? ` at ${plainLine(withoutKeys(path.map(String).join('.')), 200)}` : '';
   const nearest = typeof value === 'string' ? nearestName(value, setting.words ?? []) : undefined;
   const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`;
   return `expected ${setting.expected}; got ${showValue(inner as Json | undefined)}${place}${hint}`;
@@ -253,11 +254,15 @@ function describeFault(setting: Setting, value: Json | undefined, error: z.ZodEr
 
 const MOST_LOOKED_AT = 4_000;
 
-/** A value as it can stand in a message: JSON, on one line, cut, without what an address has before its host. */
+/** A value as it can stand in a message: JSON, on one line, cut, without what looks like a key or a login. */
 export function showValue(value: Json | undefined): string {
   if (value === undefined) return 'nothing';
-  const text = stringifyJson(value).slice(0, MOST_LOOKED_AT);
-  return plainLine(text.replace(/\/\/[^\s"]*@/g, '//[redacted]@'), 80);
+  const text = stringifyJson(value)
+    .slice(0, MOST_LOOKED_AT)
+    .replace(/\/\/[^\s"/]*@/g, '//[redacted]@');
+  if (typeof value === 'string' && looksLikeKey(text))
+    return `${value.length} characters, not shown because they look like a key`;
+  return plainLine(withoutKeys(text), 80);
 }
 
 /** Adds a fault for each name that is not among `known`, with the nearest one that is. */

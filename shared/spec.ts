@@ -1,7 +1,8 @@
 import type { Files } from './files.ts';
 import { isObject, type Json, type JsonObject } from './json.ts';
+import { looksLikeKey } from './key-shapes.ts';
 import { plainLine } from './remote-text.ts';
-import type { Faults } from './settings.ts';
+import { type Faults, showValue } from './settings.ts';
 import { fillEverywhere, fillPlaceholders, type Placeholders } from './template.ts';
 
 /** Larger specs are refused: no service takes them, and a wrong path should not fill the memory. */
@@ -29,7 +30,7 @@ export async function loadSpec(
   if (given.trimStart().startsWith('{')) return parseSpec(given, faults.spell('spec'), placeholders, faults);
   const file = await files.read(given, SPEC_LIMIT_BYTES);
   if ('problem' in file) {
-    faults.add('spec', file.problem);
+    faults.add('spec', looksLikeKey(given) ? `expected a path in the checkout; got ${showValue(given)}` : file.problem);
     return undefined;
   }
   return parseSpec(file.text, plainLine(given, 200), placeholders, faults);

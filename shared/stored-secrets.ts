@@ -1,5 +1,7 @@
 import type { Host } from './host.ts';
 import { isArray, isObject, type Json } from './json.ts';
+import { looksLikeKey } from './key-shapes.ts';
+import type { ProtectedVariables } from './protected-variables.ts';
 import { Secret } from './secret.ts';
 import { isUnreplaced, type Settings } from './settings.ts';
 
@@ -25,6 +27,46 @@ export async function concealStored(settings: Settings, given: ReadonlyMap<strin
   if (stored.length > 0) await host.conceal(stored);
 }
 
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** Shorter values may be any word. */
+const SHORTEST_COPY = 8;
+const SECRET_NAME = /TOKEN|KEY|SECRET|PASSW|CREDENTIAL|AUTH/i;
+
+/**
+ * Hides what stands in a setting and is the value of a variable whose name says that it is secret: it may have been pasted or filled in
+ * where everybody can read it. An address without a login is none.
+ */
+export async function concealCopies(
+  given: ReadonlyMap<string, Json>,
+  { env, protectedVariables }: { readonly env: Env; readonly protectedVariables: ProtectedVariables },
+  host: Host,
+): Promise<void> {
+  const named = Object.entries(env).flatMap(([variable, value = '']) => {
+    const isPlainAddress = /^https?:\/\/[^@]*$/.test(value);
+    const isNamed = SECRET_NAME.test(variable) && protectedVariables.facts?.has(variable) !== true;
+    return isNamed && value.length >= SHORTEST_COPY && !isPlainAddress ? [{ variable, value }] : [];
+  });
+  const copies = [...given].flatMap(([name, written]) => {
+    // Where settings are variables, each is the value of its own.
+    const own = `_${name.replaceAll('-', '_')}`.toLowerCase();
+    const texts = textsIn(written);
+    return named.filter(({ variable, value }) => !isOwn(variable, own) && texts.some((text) => text.includes(value)));
+  });
+  if (copies.length > 0) await host.conceal(copies.map(({ value }) => new Secret(value)));
+}
+
+/** Whether a variable holds the setting itself, or an item of it. */
+function isOwn(variable: string, setting: string): boolean {
+  return `_${variable}`.toLowerCase().replace(/_\d+$/, '').endsWith(setting);
+}
+
+/** Hides whatever looks like a key in settings that may be shown because something is wrong with them. */
+export async function concealPasted(given: ReadonlyMap<string, Json>, host: Host): Promise<void> {
+  const pasted = [...given].flatMap(([name, value]) => [name, ...textsIn(value)]).filter(looksLikeKey);
+  if (pasted.length > 0) await host.conceal(pasted.map((text) => new Secret(text)));
+}
+
 /** What could not be filled, and is told of. */
 function isPlaceholder(text: string): boolean {
   return /^@\{[^}]*\}$/.test(text);
@@ -32,6 +74,6 @@ function isPlaceholder(text: string): boolean {
 
 function textsIn(value: Json): readonly string[] {
   if (isArray(value)) return value.flatMap(textsIn);
-  if (isObject(value)) return Object.values(value).flatMap(textsIn);
+  if (isObject(value)) return Object.entries(value).flatMap(([name, member]) => [name, ...textsIn(member)]);
   return typeof value === 'string' ? [value] : [];
 }

@@ -2,14 +2,14 @@ import type { CiContext } from './ci-context.ts';
 import type { Json } from './json.ts';
 import { isArray, isObject } from './json.ts';
 import { nearestName } from './nearest-name.ts';
+import type { ProtectedVariables } from './protected-variables.ts';
 import { plainLine } from './remote-text.ts';
 
 /** What `@{…}` can stand for. */
 export interface Placeholders {
   readonly context: CiContext;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Variables that hold credentials of the CI or of the step: they may not be copied into a job. */
-  readonly protectedVariables: ReadonlySet<string>;
+  readonly protectedVariables: ProtectedVariables;
 }
 
 /** Every placeholder with its meaning, for the README's table. `env:` takes a variable's name. */
@@ -55,12 +55,16 @@ function placeholderValue(
   const shown = plainLine(`@{${expression}}`, 80);
   if (expression.startsWith('env:')) {
     const name = expression.slice('env:'.length);
-    if (protectedVariables.has(name)) return { fault: `${shown} would copy a credential of the CI into the job` };
     const value = env[name];
+    if (protectedVariables.has(name, value)) {
+      return {
+        fault: `${shown} would copy a credential of the CI into the job, or could; for a value that is none, set a variable with a name of your own`,
+      };
+    }
     if (value !== undefined) return { text: value };
     const nearest = nearestName(
       name,
-      Object.keys(env).filter((other) => !protectedVariables.has(other)),
+      Object.keys(env).filter((other) => !protectedVariables.has(other, env[other])),
     );
     const hint = nearest === undefined ? '' : `; did you mean @{env:${nearest}}?`;
     return { fault: `${shown}: the environment variable is not set in this step${hint}` };

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
 import { CANCEL_SIGNALS } from '../errors.ts';
+import { plainText } from '../remote-text.ts';
 
 export const systemClock: Clock = {
   now: () => Date.now(),
@@ -27,8 +28,14 @@ export function abortOnSignals(from: NodeJS.Process): AbortSignal {
   return controller.signal;
 }
 
-/** What may be shown of a fault of this program: libraries' messages can hold tokens, so anything that could be one is cut. */
+/** What may be shown of a fault of this program: libraries' messages can hold tokens, so whatever could be a part of one is cut. */
 export function describeFault(error: unknown): string {
-  const text = error instanceof Error ? (error.stack ?? error.message) : 'something that is not an error was thrown';
-  return text.replace(/[\w-]{24,}(?:\.[\w-]+)*/g, '[redacted]');
+  if (!(error instanceof Error)) return 'something that is not an error was thrown';
+  const { message, name, stack = '' } = error;
+  const words = plainText(message.slice(0, LONGEST_FAULT)).replace(/[\w+/=~%-]{16,}(?:\.[\w+/=~%-]*)*/g, '[redacted]');
+  // Where it happened stands after the message, which could look the same.
+  const frames = stack.slice(stack.indexOf(message) + message.length).match(/^ {4}at .*$/gm) ?? [];
+  return [`${name}: ${words}`, ...frames].join('\n');
 }
+
+const LONGEST_FAULT = 2_000;

@@ -1,11 +1,11 @@
 import { SubmitError } from '../errors.ts';
 import { answerJson, bearer, unreadable } from '../http.ts';
-import { numberAt, textAt } from '../json.ts';
+import { textAt } from '../json.ts';
 import { plainLine } from '../remote-text.ts';
-import { Secret } from '../secret.ts';
 import { type Credential, type CredentialSource, cachedCredential } from './credential.ts';
 import type { ExchangeEnvironment } from './exchange.ts';
 import { describeToken, getSubjectToken, logToken, type SubjectToken } from './subject-token.ts';
+import { lifetimeAt, tokenAt } from './token-answer.ts';
 
 export interface DatabricksTrust {
   /** The workspace's host name, without scheme. */
@@ -71,12 +71,11 @@ export function databricksCredential(trust: DatabricksTrust, environment: Exchan
       signal,
     );
     const body = answerJson(answer);
-    const accessToken = textAt(body, 'access_token');
-    if (answer.status === 200 && accessToken !== undefined) {
-      const token = new Secret(accessToken);
+    const token = tokenAt(body, 'access_token');
+    if (answer.status === 200 && token !== undefined) {
       await conceal([token]);
       // The service derives the life from the token handed in; where it does not say, that token's own end is safe to assume.
-      const seconds = numberAt(body, 'expires_in') ?? (subject.expiresAt - startedAt) / 1000;
+      const seconds = lifetimeAt(body, 'expires_in') ?? (subject.expiresAt - startedAt) / 1000;
       if (!shown)
         log.info(`exchanged at ${trust.host} for ${principal(trust)}, valid for ${Math.floor(seconds / 60)} min`);
       shown = true;

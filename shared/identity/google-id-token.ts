@@ -1,11 +1,10 @@
 import { decodeJwt } from 'jose';
 import { type Answer, answerJson, type HttpCall } from '../http.ts';
-import { textAt } from '../json.ts';
-import { Secret } from '../secret.ts';
 import type { CredentialSource } from './credential.ts';
 import type { ExchangeEnvironment } from './exchange.ts';
 import { type AccountToken, federatedCredential } from './google.ts';
 import { accountCall, type GoogleTrust } from './google-trust.ts';
+import { tokenAt } from './token-answer.ts';
 
 /** Only a service account has ID tokens; a federated identity has none of its own. */
 export interface GoogleAccountTrust extends GoogleTrust {
@@ -40,11 +39,11 @@ export function idTokenCall(trust: GoogleAccountTrust, audience: string): HttpCa
 
 /** The token of an answer, with the end that it names. */
 export function readIdToken(answer: Answer): ReturnType<AccountToken['read']> {
-  const token = textAt(answerJson(answer), 'token');
+  const token = tokenAt(answerJson(answer), 'token');
   if (token === undefined) return undefined;
   try {
-    const { exp } = decodeJwt(token);
-    return { token: new Secret(token), expiresAt: exp === undefined ? undefined : exp * 1000 };
+    const { exp } = decodeJwt(token.reveal());
+    return { token, expiresAt: typeof exp === 'number' ? exp * 1000 : undefined };
   } catch {
     // jose's message is left out: it may quote the token.
     return undefined;

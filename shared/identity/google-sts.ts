@@ -4,11 +4,11 @@ import {
 } from 'google-auth-library/build/src/auth/identitypoolclient.js';
 import { StsCredentials } from 'google-auth-library/build/src/auth/stscredentials.js';
 import { type Answer, answerJson, type Http, unreadable } from '../http.ts';
-import { textAt } from '../json.ts';
-import { Secret } from '../secret.ts';
+import type { Secret } from '../secret.ts';
 import { explainSts } from './google-rejections.ts';
 import { type GoogleTrust, providerAudience, SCOPE, tokenUrl } from './google-trust.ts';
 import type { SubjectToken } from './subject-token.ts';
+import { tokenAt } from './token-answer.ts';
 
 type Adapter = NonNullable<NonNullable<IdentityPoolClientOptions['transporterOptions']>['adapter']>;
 
@@ -73,7 +73,7 @@ export async function exchangeAtSts(
   if (failure !== undefined) throw failure;
   if (answer === undefined) throw new TypeError('the library made no exchange');
   if (answer.status !== 200) throw explainSts(trust, subject, answer, howToRequest);
-  const token = textAt(answerJson(answer), 'access_token');
+  const token = tokenAt(answerJson(answer), 'access_token');
   if (token === undefined) throw unreadable(endpoint, answer);
-  return { token: new Secret(token), answer };
+  return { token, answer };
 }

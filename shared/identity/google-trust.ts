@@ -1,6 +1,7 @@
 import { bearer, type HttpCall } from '../http.ts';
 import type { JsonObject } from '../json.ts';
 import { Secret } from '../secret.ts';
+import { urlPart } from '../url-part.ts';
 import type { SubjectTokenDemand } from './subject-token.ts';
 
 /** The only scope that Vertex AI takes. */
@@ -36,7 +37,7 @@ export function impersonationCall(trust: GoogleTrust): HttpCall {
 
 /** A request for a token of the service account, made through its delegates where it has some. */
 export function accountCall(trust: GoogleTrust, method: string, body: JsonObject): HttpCall {
-  const account = encodeURIComponent(trust.serviceAccount ?? '');
+  const account = urlPart(trust.serviceAccount ?? '');
   const delegates = trust.delegates.map((delegate) => `projects/-/serviceAccounts/${delegate}`);
   return {
     method: 'POST',

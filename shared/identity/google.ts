@@ -1,11 +1,12 @@
 import { type Answer, answerJson, bearer, type HttpCall, unreadable } from '../http.ts';
-import { numberAt, textAt } from '../json.ts';
-import { Secret } from '../secret.ts';
+import { textAt } from '../json.ts';
+import type { Secret } from '../secret.ts';
 import { type Credential, type CredentialSource, cachedCredential } from './credential.ts';
 import type { ExchangeEnvironment } from './exchange.ts';
 import { explainImpersonation } from './google-rejections.ts';
 import { type GoogleTrust, impersonationCall } from './google-trust.ts';
 import { getSubjectToken, logToken, type SubjectToken } from './subject-token.ts';
+import { lifetimeAt, tokenAt } from './token-answer.ts';
 
 /** What a service account is asked for: a token of its own, made by the IAM Credentials API. */
 export interface AccountToken {
@@ -59,7 +60,7 @@ export function federatedCredential(
     const { token, answer } = await exchangeAtSts(trust, subject, http, signal, howToRequest);
     await conceal([token]);
     // Absent for a token that is about to end.
-    const seconds = numberAt(answerJson(answer), 'expires_in') ?? Math.max(0, (subject.expiresAt - startedAt) / 1000);
+    const seconds = lifetimeAt(answerJson(answer), 'expires_in') ?? Math.max(0, (subject.expiresAt - startedAt) / 1000);
     const federated: Credential = { headers: bearer(token), expiresAt: startedAt + seconds * 1000 };
     const credential =
       accountToken === undefined
@@ -80,11 +81,9 @@ export function federatedCredential(
 
 function readAccessToken(answer: Answer): ReturnType<AccountToken['read']> {
   const body = answerJson(answer);
-  const token = textAt(body, 'accessToken');
+  const token = tokenAt(body, 'accessToken');
   const expiresAt = Date.parse(textAt(body, 'expireTime') ?? '');
-  return token === undefined
-    ? undefined
-    : { token: new Secret(token), expiresAt: Number.isNaN(expiresAt) ? undefined : expiresAt };
+  return token === undefined ? undefined : { token, expiresAt: Number.isNaN(expiresAt) ? undefined : expiresAt };
 }
 
 async function impersonate(

@@ -1,5 +1,5 @@
 import { decodeJwt, type JWTPayload } from 'jose';
-import { type Clock, formatDuration } from '../clock.ts';
+import { type Clock, formatDuration, isoTime } from '../clock.ts';
 import { SubmitError } from '../errors.ts';
 import type { Log, SubjectTokenSource } from '../host.ts';
 import { plainLine } from '../remote-text.ts';
@@ -60,7 +60,7 @@ export async function getSubjectToken(
   const notBefore = subjectToken.claims.nbf;
   if (typeof notBefore === 'number' && notBefore * 1000 > now + SKEW_MS) {
     throw new SubmitError('token-malformed', {
-      happened: `The CI's OIDC token is not valid before ${new Date(notBefore * 1000).toISOString()}`,
+      happened: `The CI's OIDC token is not valid before ${isoTime(notBefore * 1000) ?? 'a time that no clock reaches'}`,
       presented: describeToken(subjectToken),
       expected: [`a token that is valid at ${new Date(now).toISOString()}`],
       remedy: ["Check this machine's clock."],
@@ -141,7 +141,7 @@ export function describeToken({ issuer, subject, audiences, expiresAt, claims }:
     `issuer ${plainLine(issuer, 300)}`,
     `subject ${plainLine(subject, 400)}`,
     `audience ${audiences.map((value) => plainLine(value, 300)).join(', ')}`,
-    `expires ${new Date(expiresAt).toISOString()}`,
+    `expires ${isoTime(expiresAt) ?? 'never'}`,
     ...telling,
   ];
 }

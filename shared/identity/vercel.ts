@@ -1,10 +1,11 @@
 import { answerJson, bearer, type HttpCall, unreadable } from '../http.ts';
-import { isObject, numberAt, objectAt, textAt } from '../json.ts';
+import { isObject, objectAt } from '../json.ts';
 import { plainLine } from '../remote-text.ts';
-import { Secret } from '../secret.ts';
+import type { Secret } from '../secret.ts';
 import { type Credential, type CredentialSource, cachedCredential } from './credential.ts';
 import type { ExchangeEnvironment } from './exchange.ts';
 import { getSubjectToken, logToken } from './subject-token.ts';
+import { lifetimeAt, tokenAt } from './token-answer.ts';
 import { explainVercelRejection } from './vercel-rejections.ts';
 
 export interface VercelTrust {
@@ -72,12 +73,11 @@ export function vercelCredential(trust: VercelTrust, environment: ExchangeEnviro
     const startedAt = clock.now();
     const answer = await http.persist(call, signal);
     const body = answerJson(answer);
-    const accessToken = textAt(body, 'access_token');
-    if (answer.status === 200 && accessToken !== undefined) {
-      const token = new Secret(accessToken);
+    const token = tokenAt(body, 'access_token');
+    if (answer.status === 200 && token !== undefined) {
       await conceal([token]);
       // How long such a token lives is not documented; without a word on it, it is taken to end with the CI's own.
-      const told = numberAt(body, 'expires_in');
+      const told = lifetimeAt(body, 'expires_in');
       const seconds = told ?? (subject.expiresAt - startedAt) / 1000;
       const expiresAt = startedAt + seconds * 1000;
       const endsAt = told === undefined ? Number.POSITIVE_INFINITY : expiresAt;

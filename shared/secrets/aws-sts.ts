@@ -1,8 +1,9 @@
 import type { CiContext } from '../ci-context.ts';
 import { SubmitError } from '../errors.ts';
 import { type Answer, answerJson, type HttpCall, unreadable } from '../http.ts';
+import { tokenAt } from '../identity/token-answer.ts';
 import { isObject, type Json, objectAt, textAt } from '../json.ts';
-import { Secret } from '../secret.ts';
+import type { Secret } from '../secret.ts';
 
 /** Where AWS is and which role a CI job takes on there. */
 export interface AwsTrust {
@@ -74,13 +75,13 @@ export function readAwsKeys(answer: Json | undefined, now: number): AwsKeys | un
   const result = objectAt(objectAt(answer, 'AssumeRoleWithWebIdentityResponse'), 'AssumeRoleWithWebIdentityResult');
   const credentials = objectAt(result, 'Credentials');
   const [accessKeyId, secretAccessKey, sessionToken] = ['AccessKeyId', 'SecretAccessKey', 'SessionToken'].map((name) =>
-    textAt(credentials, name),
+    tokenAt(credentials, name),
   );
-  if (!accessKeyId || !secretAccessKey || !sessionToken) return undefined;
+  if (accessKeyId === undefined || secretAccessKey === undefined || sessionToken === undefined) return undefined;
   return {
-    accessKeyId: new Secret(accessKeyId),
-    secretAccessKey: new Secret(secretAccessKey),
-    sessionToken: new Secret(sessionToken),
+    accessKeyId,
+    secretAccessKey,
+    sessionToken,
     expiresAt: expiryOf(credentials.Expiration) ?? now + LIFETIME_SECONDS * 1000,
   };
 }

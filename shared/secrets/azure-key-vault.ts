@@ -1,7 +1,8 @@
 import { type Answer, answerJson, bearer, type HttpCall, unreadable } from '../http.ts';
 import { type Credential, type CredentialSource, cachedCredential } from '../identity/credential.ts';
 import type { ExchangeEnvironment } from '../identity/exchange.ts';
-import { numberAt, textAt } from '../json.ts';
+import { lifetimeAt, tokenAt } from '../identity/token-answer.ts';
+import { textAt } from '../json.ts';
 import { Secret } from '../secret.ts';
 import { explainAzureSecret, explainEntra } from './azure-refusals.ts';
 import { type BrokerSecret, defineBroker, type Reading } from './broker.ts';
@@ -91,7 +92,7 @@ function entraCredential(
     const startedAt = clock.now();
     const answer = await http.persist(call, signal);
     const body = answerJson(answer);
-    const accessToken = textAt(body, 'access_token');
+    const token = tokenAt(body, 'access_token');
     if (answer.status !== 200)
       throw explainEntra(
         trust,
@@ -100,10 +101,9 @@ function entraCredential(
         answer,
         subjectTokens.howToRequest(trust.audience, 'secret-audience'),
       );
-    if (accessToken === undefined) throw unreadable(call.url, answer);
-    const token = new Secret(accessToken);
+    if (token === undefined) throw unreadable(call.url, answer);
     await conceal([token]);
-    const seconds = numberAt(body, 'expires_in') ?? 0;
+    const seconds = lifetimeAt(body, 'expires_in') ?? 0;
     log.info(
       `exchanged at ${new URL(call.url).host} for application ${trust.clientId}, valid for ${Math.floor(seconds / 60)} min`,
     );

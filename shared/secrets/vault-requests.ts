@@ -1,6 +1,7 @@
 import { type Answer, answerJson, type HttpCall, type SecretHeaders } from '../http.ts';
 import { isObject, objectAt, stringifyJson, textAt } from '../json.ts';
 import type { Secret } from '../secret.ts';
+import { urlPart } from '../url-part.ts';
 import type { Reading } from './broker.ts';
 import type { SecretValues } from './broker-settings.ts';
 import { audienceFor } from './presented-token.ts';
@@ -70,7 +71,7 @@ export function loginCall(trust: VaultTrust, jwt: string): HttpCall {
 /** https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#read-secret-version */
 export function readCall(trust: VaultTrust, reference: VaultReference): HttpCall {
   const version = reference.version === undefined ? '' : `?version=${reference.version}`;
-  const path = apiPath(trust, reference).split('/').map(encodeURIComponent).join('/');
+  const path = apiPath(trust, reference).split('/').map(urlPart).join('/');
   return { method: 'GET', url: `${trust.origin}/v1/${path}${version}`, headers: namespaceHeader(trust) };
 }
 

@@ -1,6 +1,7 @@
 import { answerJson, unreadable } from '../http.ts';
 import type { ExchangeEnvironment } from '../identity/exchange.ts';
-import { listAt, numberAt, objectAt, textAt } from '../json.ts';
+import { tokenAt } from '../identity/token-answer.ts';
+import { listAt, numberAt, objectAt } from '../json.ts';
 import { plainLine } from '../remote-text.ts';
 import { Secret } from '../secret.ts';
 import { type BrokerSecret, defineBroker } from './broker.ts';
@@ -81,11 +82,10 @@ async function login(
   const call = loginCall(trust, subject.token.reveal());
   const answer = await http.persist(call, signal);
   const auth = objectAt(answerJson(answer), 'auth');
-  const clientToken = textAt(auth, 'client_token');
+  const token = tokenAt(auth, 'client_token');
   if (answer.status !== 200)
     throw explainVaultLogin(trust, subject, answer, subjectTokens.howToRequest(trust.audience, 'secret-audience'));
-  if (clientToken === undefined) throw unreadable(call.url, answer);
-  const token = new Secret(clientToken);
+  if (token === undefined) throw unreadable(call.url, answer);
   await conceal([token]);
   const policies = listAt(auth, 'policies').map((policy) => plainLine(String(policy), 60));
   log.info(`logged in at ${trust.origin} with role ${trust.role}, policies ${policies.join(', ') || '(none)'}`);

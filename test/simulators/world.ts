@@ -65,6 +65,11 @@ export interface World extends AsyncDisposable {
   /** Requests since the world began, without the HEADs that only open connections. */
   readonly requests: readonly RecordedRequest[];
   fault(fault: Fault): void;
+  /**
+   * Has the services quote in their answers what each request was authorized with, without the scheme, as `disguise` makes it:
+   * wherever a text of theirs has `QUOTED`, or `QUOTED(FROM,TO)` for a part.
+   */
+  quote(disguise: (credential: string) => string): void;
   /** Milliseconds that each answer is held back, but for those of the issuers, whom only the simulators ask. */
   setDelay(ms: number): void;
   close(): Promise<void>;
@@ -81,6 +86,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   ]);
   let origin = '';
   let delay = 0;
+  let disguise: ((credential: string) => string) | undefined;
   const outbound = (url: string) => fetch(url.replace('https:/', origin));
   const google = googleSimulators({
     ...tenant.googleTenant(),
@@ -139,7 +145,8 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       // The services' time, which may be a test's own.
       const answered = new Headers(response.headers);
       answered.set('date', new Date(now()).toUTCString());
-      return new Response(response.body, { status: response.status, headers: answered });
+      const quoted = disguise === undefined ? response.body : quoting(await response.text(), disguise, request.headers);
+      return new Response(quoted, { status: response.status, headers: answered });
     },
     {
       ...(options.port === undefined ? {} : { port: options.port }),
@@ -167,6 +174,9 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     issuers: { bitbucket, buildkite },
     requests,
     fault: faults.add,
+    quote: (given) => {
+      disguise = given;
+    },
     setDelay: (ms) => {
       delay = ms;
     },
@@ -175,6 +185,13 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     close: served.close,
     [Symbol.asyncDispose]: served.close,
   };
+}
+
+function quoting(text: string, disguise: (credential: string) => string, headers: Headers): string {
+  const credential = disguise((headers.get('authorization') ?? '').replace(/^\w+ /, ''));
+  return text.replace(/QUOTED(?:\((\d+),(\d+)\))?/g, (_all, from?: string, to?: string) =>
+    JSON.stringify(credential.slice(Number(from ?? 0), to === undefined ? undefined : Number(to))).slice(1, -1),
+  );
 }
 
 function recorded(request: Request): RecordedRequest {

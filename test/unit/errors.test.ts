@@ -49,3 +49,14 @@ it('a fault of the program is told without anything that could be a token', () =
   expect(told).not.toMatch(/eyJ|c2ln|Zm9v/);
   expect(describeFault(token)).not.toContain('eyJ');
 });
+
+it.each([
+  ['split by a colour', 'dapi0123\u001b[0m456789abcdef'],
+  ['of small parts', 'ab+cd/ef+gh/ij+kl/mn=='],
+  ['percent-encoded', '%64%61%70%69%30%31%32%33'],
+  ['that looks like a place in the program', '\n    at dapi0123456789abcdef'],
+])('a fault of the program is told without a token %s, and with where it happened', (_what, token) => {
+  const told = describeFault(new TypeError(`failed with ${token}`));
+  expect(told).toMatch(/^TypeError: failed with\s+(?:at )?\[redacted\]\n {4}at .*errors\.test\.ts/);
+  expect(told).not.toContain(token.replace('\u001b[0m', '').trim());
+});

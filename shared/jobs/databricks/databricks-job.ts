@@ -6,12 +6,14 @@ import {
   tokenEndpoint,
   workspaceHeader,
 } from '../../identity/databricks.ts';
-import { isObject, type Json, type JsonObject, listAt, stringifyJson, textAt } from '../../json.ts';
+import { isObject, type Json, type JsonObject, listAt, stringifyJson } from '../../json.ts';
 import { pagesOf } from '../../pages.ts';
 import type { ServiceClient } from '../../service-client.ts';
+import { urlPart } from '../../url-part.ts';
 import { type Job, submissionOf } from '../job-kind.ts';
 import { explainDatabricks, isDatabricksCapacity } from './databricks-errors.ts';
 import { concludeRun } from './run-conclusion.ts';
+import { readRunId, runIdAt } from './run-id.ts';
 import { readRun } from './run-status.ts';
 
 /** What the two ways to start a run do not share. */
@@ -41,7 +43,7 @@ export function databricksJob(trust: DatabricksTrust, start: RunStart): Job {
 
   const pages = (client: ServiceClient, path: string, signal: AbortSignal): AsyncIterable<Json> =>
     pagesOf(trust.origin, 'next_page_token', async (token) =>
-      client.read(call('GET', token === '' ? path : `${path}&page_token=${encodeURIComponent(token)}`), signal),
+      client.read(call('GET', token === '' ? path : `${path}&page_token=${urlPart(token)}`), signal),
     );
 
   const readWhole = async (client: ServiceClient, id: string, signal: AbortSignal): Promise<Json> => {
@@ -75,7 +77,7 @@ export function databricksJob(trust: DatabricksTrust, start: RunStart): Job {
         ...(mark === undefined ? payload : mark(payload, key, attempt)),
         idempotency_token: token,
       }),
-    readSubmission: (answer) => submissionOf(textAt(answerJson(answer), 'run_id')),
+    readSubmission: (answer) => submissionOf(runIdAt(answerJson(answer))),
     recognisesRepeats: true,
     find:
       find === undefined
@@ -90,7 +92,7 @@ export function databricksJob(trust: DatabricksTrust, start: RunStart): Job {
     status: async (client, id, signal) => readRun(await readWhole(client, id, signal)),
     conclude: (client, _id, status, signal) =>
       concludeRun(status, client, (id) => call('GET', `/api/2.2/jobs/runs/get-output?run_id=${id}`), signal),
-    readReference: (reference) => (/^\d{1,19}$/.test(reference) ? reference : undefined),
+    readReference: readRunId,
     cancellation: {
       call: (id) => call('POST', '/api/2.2/jobs/runs/cancel', { run_id: BigInt(id) }),
       command: (id) => `databricks jobs cancel-run ${id}`,

@@ -1,8 +1,10 @@
+import { isoTime } from '../../clock.ts';
 import type { HttpCall } from '../../http.ts';
 import { type Json, numberAt, objectAt, stringifyJson, textAt } from '../../json.ts';
 import { plainLine, plainTail } from '../../remote-text.ts';
 import type { ServiceClient } from '../../service-client.ts';
 import type { Conclusion, RunStatus } from '../job-kind.ts';
+import { runIdAt } from './run-id.ts';
 import { latestTasks, runUrl, standing } from './run-status.ts';
 
 /** Outputs of this many tasks are read: each is a request. */
@@ -30,23 +32,23 @@ export async function concludeRun(
   const answers = new Map<string, Json>();
   await Promise.all(
     ordered.slice(0, READ_TASKS).map(async (task) => {
-      const id = textAt(task, 'run_id');
+      const id = runIdAt(task);
       // Some tasks have no output to read; that is no reason to lose the others'.
       const answer = id === undefined ? undefined : await client.read(outputCall(id), signal).catch(() => undefined);
       if (id !== undefined && answer !== undefined) answers.set(id, answer);
     }),
   );
 
-  const summaries = tasks.map((task) => describeTask(task, answers.get(textAt(task, 'run_id') ?? '')));
-  const notes = tasks.flatMap((task) => failureNote(task, answers.get(textAt(task, 'run_id') ?? '')));
+  const summaries = tasks.map((task) => describeTask(task, answers.get(runIdAt(task) ?? '')));
+  const notes = tasks.flatMap((task) => failureNote(task, answers.get(runIdAt(task) ?? '')));
   const results = summaries.flatMap((summary) => (typeof summary.result === 'string' ? [summary.result] : []));
   const jobId = textAt(run, 'job_id');
   const commit = textAt(objectAt(objectAt(run, 'git_source'), 'git_snapshot'), 'used_commit');
   const candidates = {
     'job-id': jobId,
     'run-name': textAt(run, 'run_name'),
-    'start-time': isoTime(numberAt(run, 'start_time')),
-    'end-time': isoTime(numberAt(run, 'end_time')),
+    'start-time': timeAt(run, 'start_time'),
+    'end-time': timeAt(run, 'end_time'),
     'duration-seconds': durationSeconds(run),
     'git-commit': commit,
     'notebook-result': results.length === 1 ? results[0] : undefined,
@@ -76,7 +78,7 @@ function describeTask(task: Json, answer: Json | undefined): Record<string, stri
   const url = runUrl(task);
   return {
     task_key: textAt(task, 'task_key') ?? '',
-    run_id: textAt(task, 'run_id') ?? '',
+    run_id: runIdAt(task) ?? '',
     state: word,
     phase,
     ...(url === undefined ? {} : { url }),
@@ -99,8 +101,9 @@ function failureNote(task: Json, answer: Json | undefined): Conclusion['notes'] 
   ];
 }
 
-function isoTime(ms: number | undefined): string | undefined {
-  return ms === undefined || ms <= 0 ? undefined : new Date(ms).toISOString();
+function timeAt(run: Json, name: string): string | undefined {
+  const ms = numberAt(run, name);
+  return ms === undefined || ms <= 0 ? undefined : isoTime(ms);
 }
 
 function durationSeconds(run: Json): string | undefined {

@@ -1,5 +1,5 @@
 import { isObject, type Json, type JsonObject, listAt, numberAt, objectAt, textAt } from '../../json.ts';
-import { plainLine } from '../../remote-text.ts';
+import { plainLine, webAddress } from '../../remote-text.ts';
 import type { FailureCause, Phase, RunStatus } from '../job-kind.ts';
 
 const UNDECIDED: Readonly<Record<string, Phase>> = {
@@ -149,5 +149,5 @@ export function runUrl(run: Json): string | undefined {
   const given = textAt(run, 'run_page_url');
   const match = /^(https?:\/\/[^/?#\s]+)\/\?o=(\d+)#job\/(\d+)\/run\/(\d+)$/.exec(given ?? '');
   if (match !== null) return `${match[1]}/jobs/${match[3]}/runs/${match[4]}?o=${match[2]}`;
-  return given !== undefined && /^https?:\/\/[^\s"'<>]+$/.test(given) ? given : undefined;
+  return webAddress(given);
 }

@@ -1,12 +1,14 @@
 import * as z from 'zod';
 import type { CiContext } from '../../ci-context.ts';
 import { isObject, type Json, type JsonObject, listAt, numberAt, textAt } from '../../json.ts';
+import { oddId } from '../../odd-id.ts';
 import { originOf } from '../../origin.ts';
 import { originSettings, specSettings } from '../../run-settings.ts';
 import { choice, type Faults, objects, text } from '../../settings.ts';
 import { defineKind } from '../job-kind.ts';
 import { databricksJob } from './databricks-job.ts';
 import { databricksSettings, databricksTrust, isTrustworthyHost } from './databricks-settings.ts';
+import { RUN_ID_FORM, runIdAt } from './run-id.ts';
 import { runOutputs } from './run-outputs.ts';
 
 const permission = () =>
@@ -81,8 +83,11 @@ export const databricksSubmitRun = defineKind({
         // The newest come first, and only the newest attempt is of interest.
         for await (const run of list('run_type=SUBMIT_RUN&limit=24', signal)) {
           const attempt = attemptOf(textAt(run, 'run_name') ?? '', key);
-          const id = textAt(run, 'run_id');
-          if (attempt !== undefined && id !== undefined) return [{ id, attempt }];
+          if (attempt === undefined) continue;
+          const id = runIdAt(run);
+          // It is this submission's, so it may not count as none.
+          if (id === undefined) throw oddId(trust.host, RUN_ID_FORM);
+          return [{ id, attempt }];
         }
         return [];
       },

@@ -3,12 +3,14 @@ import type { SubmitError } from '../../errors.ts';
 import { type Answer, answerJson, type HttpCall, unreadable } from '../../http.ts';
 import { type Credential, type CredentialSource, cachedCredential } from '../../identity/credential.ts';
 import type { ExchangeEnvironment } from '../../identity/exchange.ts';
+import { tokenAt } from '../../identity/token-answer.ts';
 import { textAt } from '../../json.ts';
 import { Secret } from '../../secret.ts';
+import { urlPart } from '../../url-part.ts';
 
 /** https://docs.prefect.io/v3/advanced/security-settings#cross-site-request-forgery-csrf */
 export function csrfCall(base: string, client: string): HttpCall {
-  return { method: 'GET', url: `${base}/csrf-token?client=${encodeURIComponent(client)}` };
+  return { method: 'GET', url: `${base}/csrf-token?client=${urlPart(client)}` };
 }
 
 /**
@@ -29,10 +31,9 @@ export function csrfCredential(
     // Switched off, or a server from before there was such a thing.
     if (body !== undefined && (answer.status === 422 || answer.status === 404))
       return { headers: {}, expiresAt: Number.POSITIVE_INFINITY };
-    const token = textAt(body, 'token');
+    const value = tokenAt(body, 'token');
     if (answer.status !== 200) throw explain(call, answer);
-    if (token === undefined) throw unreadable(call.url, answer);
-    const value = new Secret(token);
+    if (value === undefined) throw unreadable(call.url, answer);
     await conceal([value]);
     const expiresAt = Date.parse(textAt(body, 'expiration') ?? '');
     return {

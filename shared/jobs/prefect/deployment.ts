@@ -4,7 +4,7 @@ import { isArray, isObject, type Json, type JsonObject, textAt } from '../../jso
 import { plainLine } from '../../remote-text.ts';
 import type { ServiceClient } from '../../service-client.ts';
 import type { JobEnvironment } from '../job-kind.ts';
-import { type DeploymentReference, deploymentPath, isUuid } from './deployment-reference.ts';
+import { type DeploymentReference, deploymentPath, uuidAt } from './deployment-reference.ts';
 import type { PrefectAccess } from './prefect-access.ts';
 import { prefectCall } from './prefect-call.ts';
 import { CLOUD_API, type PrefectServer } from './prefect-server.ts';
@@ -31,8 +31,8 @@ export async function readDeployment(
     if (!(error instanceof SubmitError) || error.code !== 'not-found') throw error;
     throw await deploymentMissing(access, reference, error, client, signal);
   });
-  const id = textAt(source, 'id');
-  if (!isObject(source) || id === undefined || !isUuid(id)) {
+  const id = uuidAt(source, 'id');
+  if (!isObject(source) || id === undefined) {
     throw new SubmitError('unreadable-answer', {
       happened: `${access.server.host} answered with something that is not a deployment`,
       presented: [`request ${call.method} ${new URL(call.url).pathname}`],

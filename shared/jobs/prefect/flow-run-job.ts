@@ -1,12 +1,13 @@
 import { SubmitError } from '../../errors.ts';
 import { type Answer, answerJson } from '../../http.ts';
 import { isObject, type Json, type JsonObject, listAt, objectAt, textAt } from '../../json.ts';
-import { plainLine } from '../../remote-text.ts';
+import { oddId } from '../../odd-id.ts';
+import { plainLine, withoutTrailing } from '../../remote-text.ts';
 import { attemptToken } from '../../submission-key.ts';
 import type { CancellationRefusal, FoundRun, Job, JobEnvironment } from '../job-kind.ts';
 import { artifactNotes, artifactsOutput, readArtifacts } from './artifacts.ts';
 import { type Deployment, describeDeployment, membersOf, readDeployment } from './deployment.ts';
-import { type DeploymentReference, deploymentPath, isUuid } from './deployment-reference.ts';
+import { type DeploymentReference, deploymentPath, isUuid, uuidAt } from './deployment-reference.ts';
 import { type ScheduledTime, scheduledState } from './flow-run-body.ts';
 import { flowRunFacts } from './flow-run-conclusion.ts';
 import { isLate, readFlowRun } from './flow-run-status.ts';
@@ -105,8 +106,8 @@ export function flowRunJob(access: PrefectAccess, wish: FlowRunWish): Job {
           },
         }),
     readSubmission: (answer) => {
-      const id = textAt(answerJson(answer), 'id');
-      return id === undefined || !isUuid(id) ? undefined : { id, isNew: answer.status === 201 };
+      const id = uuidAt(answerJson(answer), 'id');
+      return id === undefined ? undefined : { id, isNew: answer.status === 201 };
     },
     recognisesRepeats: true,
     find:
@@ -118,7 +119,7 @@ export function flowRunJob(access: PrefectAccess, wish: FlowRunWish): Job {
               idempotencyKey(id, attemptToken(key, index + 1)),
             );
             const filter = { flow_runs: { idempotency_key: { any_: keys } }, limit: MOST_ATTEMPTS };
-            return foundRuns(await client.read(call('POST', '/flow_runs/filter', filter), signal), keys);
+            return foundRuns(await client.read(call('POST', '/flow_runs/filter', filter), signal), keys, server.host);
           },
     status: async (client, id, signal) => {
       const run = await client.read(call('GET', `/flow_runs/${id}`), signal);
@@ -164,7 +165,7 @@ export function flowRunJob(access: PrefectAccess, wish: FlowRunWish): Job {
       };
     },
     readReference: (given) => {
-      const id = given.startsWith(`${server.ui}/`) ? given.replace(/\/+$/, '').split('/').at(-1) : given;
+      const id = given.startsWith(`${server.ui}/`) ? withoutTrailing(given, '/').split('/').at(-1) : given;
       return id !== undefined && isUuid(id) ? id.toLowerCase() : undefined;
     },
     url,
@@ -179,12 +180,15 @@ function idempotencyKey(deploymentId: string, token: string): string {
   return `keyless-submit:${deploymentId}:${token}`;
 }
 
-function foundRuns(rows: Json, keys: readonly string[]): readonly FoundRun[] {
+function foundRuns(rows: Json, keys: readonly string[], host: string): readonly FoundRun[] {
   return listAt({ rows }, 'rows')
     .flatMap((row) => {
-      const id = textAt(row, 'id');
       const attempt = keys.indexOf(textAt(row, 'idempotency_key') ?? '') + 1;
-      return id === undefined || attempt === 0 ? [] : [{ id, attempt }];
+      if (attempt === 0) return [];
+      const id = uuidAt(row, 'id');
+      // It is this submission's, so it may not count as none.
+      if (id === undefined) throw oddId(host, "a flow run's id: a UUID");
+      return [{ id, attempt }];
     })
     .sort((left, right) => left.attempt - right.attempt);
 }

@@ -1,3 +1,4 @@
+import { isoTime } from '../../clock.ts';
 import { SubmitError } from '../../errors.ts';
 import { answerJson } from '../../http.ts';
 import { isArray, type Json, type JsonObject, numberAt, textAt } from '../../json.ts';
@@ -80,7 +81,7 @@ export function logTail(call: PrefectCall, id: string): LogTail {
       offset = last === after ? offset + PAGE : 0;
       after = last;
     } else {
-      after = Number.isFinite(newest) ? new Date(newest - OVERLAP_MS).toISOString() : undefined;
+      after = isoTime(newest - OVERLAP_MS);
       offset = 0;
     }
     return added;

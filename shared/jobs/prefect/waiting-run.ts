@@ -2,6 +2,7 @@ import { type Answer, answerJson } from '../../http.ts';
 import { isArray, type Json, textAt } from '../../json.ts';
 import { plainLine } from '../../remote-text.ts';
 import type { ServiceClient } from '../../service-client.ts';
+import { urlPart } from '../../url-part.ts';
 import type { PrefectCall } from './prefect-call.ts';
 
 /**
@@ -19,7 +20,7 @@ export async function whyLate(
   const queueName = textAt(run, 'work_queue_name');
   if (poolName === undefined)
     return 'nobody has taken it up: the deployment has no work pool, so the process that serves it must be running';
-  const pool = `/work_pools/${encodeURIComponent(poolName)}`;
+  const pool = `/work_pools/${urlPart(poolName)}`;
   const ask = async (attempt: Promise<Awaited<ReturnType<ServiceClient['attempt']>>>): Promise<Json | undefined> => {
     const result = await attempt;
     return result.kind === 'answer' && isSuccess(result) ? answerJson(result) : undefined;
@@ -28,7 +29,7 @@ export async function whyLate(
     ask(client.attempt(call('GET', pool), signal)),
     queueName === undefined
       ? undefined
-      : ask(client.attempt(call('GET', `${pool}/queues/${encodeURIComponent(queueName)}`), signal)),
+      : ask(client.attempt(call('GET', `${pool}/queues/${urlPart(queueName)}`), signal)),
     ask(client.attempt(call('POST', `${pool}/workers/filter`, { limit: 50 }), signal)),
   ]);
   return explainLate({ poolName, queueName, pool: poolState, queue: queueState, workers });

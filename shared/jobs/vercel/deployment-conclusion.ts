@@ -1,3 +1,4 @@
+import { isoTime } from '../../clock.ts';
 import { isArray, type Json, listAt, numberAt, objectAt, textAt } from '../../json.ts';
 import { plainTail } from '../../remote-text.ts';
 import type { ServiceClient } from '../../service-client.ts';
@@ -44,7 +45,7 @@ export async function concludeDeployment(
     'deployment-url': addressOf(deployment),
     target: textAt(objectAt(deployment, 'customEnvironment'), 'slug') ?? textAt(deployment, 'target') ?? 'preview',
     aliases: JSON.stringify(listAt(deployment, 'alias').filter((alias) => typeof alias === 'string')),
-    'ready-time': ready === undefined ? undefined : new Date(ready).toISOString(),
+    'ready-time': ready === undefined ? undefined : isoTime(ready),
     'duration-seconds':
       ready === undefined || began === undefined ? undefined : String(Math.max(0, Math.round((ready - began) / 1000))),
     files: shipment === undefined ? undefined : String(shipment.files),

@@ -2,6 +2,7 @@ import type { SubmitError } from '../../errors.ts';
 import type { Files } from '../../files.ts';
 import { type Answer, answerJson, bearer, type HttpCall } from '../../http.ts';
 import { type JsonObject, listAt, numberAt, objectAt, textAt } from '../../json.ts';
+import { oddId } from '../../odd-id.ts';
 import { Secret } from '../../secret.ts';
 import type { ServiceClient } from '../../service-client.ts';
 import { type FoundRun, type Job, type JobEnvironment, submissionOf } from '../job-kind.ts';
@@ -9,6 +10,7 @@ import type { OutputFile } from './build-output.ts';
 import { attemptOf, fileEntry, markDeployment } from './deployment-body.ts';
 import { type Completion, completeDeployment } from './deployment-completion.ts';
 import { concludeDeployment, type Shipment } from './deployment-conclusion.ts';
+import { DEPLOYMENT_ID_FORM, deploymentIdAt, readDeploymentId } from './deployment-id.ts';
 import { hasChecks, readDeployment } from './deployment-status.ts';
 import { fileUploads } from './file-uploads.ts';
 import { hashFiles } from './hash-files.ts';
@@ -64,7 +66,7 @@ export function deploymentJob(identity: VercelIdentity, plan: DeploymentPlan): J
         query: { prebuilt: '1', forceNew: '1', skipAutoDetectionConfirmation: '1' },
         body: markDeployment(payload, key, attempt),
       }),
-    readSubmission: (answer) => submissionOf(textAt(answerJson(answer), 'id')),
+    readSubmission: (answer) => submissionOf(deploymentIdAt(answerJson(answer))),
     recognisesRepeats: false,
     find: (client, key, signal) => findDeployments(plan.project, key, call, client, signal),
     status: statusOf(call, plan.skipDomain),
@@ -77,7 +79,7 @@ export function deploymentJob(identity: VercelIdentity, plan: DeploymentPlan): J
       ? {}
       : { complete: (id, ready, environment) => completeDeployment(id, ready, plan.completion, call, environment) }),
     conclude: (client, id, ended, signal) => concludeDeployment(id, ended, undefined, call, client, signal),
-    readReference: (reference) => (/^dpl_[A-Za-z0-9]+$/.test(reference) ? reference : undefined),
+    readReference: readDeploymentId,
     url: () => undefined,
     explain,
     isCapacity: isVercelCapacity,
@@ -147,8 +149,11 @@ async function findDeployments(
     const list = await client.read(call('GET', '/v7/deployments', { query }), signal);
     for (const deployment of listAt(list, 'deployments')) {
       const attempt = attemptOf(deployment, key);
-      const id = textAt(deployment, 'uid') ?? textAt(deployment, 'id');
-      if (attempt !== undefined && id !== undefined) found.push({ id, attempt });
+      if (attempt === undefined) continue;
+      const id = deploymentIdAt(deployment);
+      // It is this submission's, so it may not count as none.
+      if (id === undefined) throw oddId(new URL(VERCEL_ORIGIN).host, DEPLOYMENT_ID_FORM);
+      found.push({ id, attempt });
     }
     const next = numberAt(objectAt(list, 'pagination'), 'next');
     if (next === undefined || String(next) === until) break;

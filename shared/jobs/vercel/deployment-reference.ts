@@ -4,6 +4,7 @@ import type { Outputs } from '../../host.ts';
 import { readOutputsFile } from '../../outputs-file.ts';
 import { plainLine } from '../../remote-text.ts';
 import type { Binding } from '../job-kind.ts';
+import { readDeploymentId } from './deployment-id.ts';
 import { GUIDE } from './vercel-errors.ts';
 
 /** A deployment as its users name it. */
@@ -64,6 +65,5 @@ function fromStep(step: string, all: readonly Outputs[]): string {
 }
 
 function deploymentOf(outputs: Outputs | undefined): string | undefined {
-  const id = outputs?.kind === DEPLOYMENT ? outputs.id : undefined;
-  return id !== undefined && /^dpl_[A-Za-z0-9]+$/.test(id) ? id : undefined;
+  return outputs?.kind === DEPLOYMENT ? readDeploymentId(outputs.id) : undefined;
 }

@@ -1,5 +1,5 @@
 import { isObject, type Json, listAt, numberAt, objectAt, textAt } from '../../json.ts';
-import { plainLine } from '../../remote-text.ts';
+import { plainLine, webAddress } from '../../remote-text.ts';
 import type { FailureCause, Phase, RunStatus } from '../job-kind.ts';
 import { errorText } from './vercel-errors.ts';
 
@@ -139,8 +139,8 @@ function isFailedCheck(run: Json): boolean {
 
 /** Where people see the deployment's builds, checks and logs. */
 export function pageOf(deployment: Json): string | undefined {
-  const page = textAt(deployment, 'inspectorUrl');
-  return page !== undefined && /^https:\/\/[^\s"'<>]+$/.test(page) ? page : addressOf(deployment);
+  const page = webAddress(textAt(deployment, 'inspectorUrl'));
+  return page?.startsWith('https:') === true ? page : addressOf(deployment);
 }
 
 /** The deployment's own address, which the service gives without a scheme; undefined when it is not a plain host name. */

@@ -1,10 +1,12 @@
 import { SubmitError } from '../../errors.ts';
 import { answerJson, bearer } from '../../http.ts';
 import { type Json, type JsonObject, listAt, numberAt, objectAt, textAt } from '../../json.ts';
+import { oddId } from '../../odd-id.ts';
 import { plainLine } from '../../remote-text.ts';
 import { Secret } from '../../secret.ts';
 import type { ServiceClient } from '../../service-client.ts';
 import type { Conclusion, Job, JobEnvironment, RunStatus } from '../job-kind.ts';
+import { DEPLOYMENT_ID_FORM, deploymentIdAt, readDeploymentId } from './deployment-id.ts';
 import type { DeploymentReference } from './deployment-reference.ts';
 import { addressOf, pageOf } from './deployment-status.ts';
 import {
@@ -75,7 +77,7 @@ export function productionChange(identity: VercelIdentity, plan: ChangePlan): Jo
       readChange(await client.read(projectCall(call, project), signal), { ...mark, deployment }),
     cancellation: undefined,
     conclude: (client, _id, status, signal) => concludeChange(type, project, status, undefined, call, client, signal),
-    readReference: (text) => (/^dpl_[A-Za-z0-9]+$/.test(text) ? text : undefined),
+    readReference: readDeploymentId,
     url: () => undefined,
     explain: (request, answer) => explainVercel(identity, request, answer),
     isCapacity: isVercelCapacity,
@@ -112,7 +114,8 @@ async function prepareChange(
   const project = await readProject(written, call, client, signal);
   const named = (await reference?.resolve(signal)) ?? '';
   const deployment = await client.read(deploymentCall(call, named), signal);
-  const id = textAt(deployment, 'id') ?? named;
+  const id = deploymentIdAt(deployment);
+  if (id === undefined) throw oddId(new URL(VERCEL_ORIGIN).host, DEPLOYMENT_ID_FORM);
   requireFit(type, id, deployment, project.id);
 
   const before = lastRequestAt(project.source);

@@ -1,6 +1,7 @@
 import { isObject, type Json, type JsonObject, numberAt, objectAt, textAt } from '../../json.ts';
 import { plainLine } from '../../remote-text.ts';
 import type { RunStatus } from '../job-kind.ts';
+import { readDeploymentId } from './deployment-id.ts';
 
 /** The two ways to point production at a deployment that is there. */
 export type ChangeType = 'promote' | 'rollback';
@@ -41,7 +42,7 @@ export function isUnderWay(project: Json): boolean {
 
 /** What a project serves in production. */
 export function productionOf(project: Json): string | undefined {
-  return textAt(objectAt(objectAt(project, 'targets'), 'production'), 'id');
+  return readDeploymentId(textAt(objectAt(objectAt(project, 'targets'), 'production'), 'id'));
 }
 
 /** Whether a project was rolled back, so that new deployments do not reach production until one is promoted. */

@@ -1,5 +1,6 @@
 import { type Answer, answerJson, type HttpCall, type StreamedBody } from '../../http.ts';
 import { type JsonObject, numberAt, objectAt, stringifyJson, textAt } from '../../json.ts';
+import { urlPart } from '../../url-part.ts';
 
 export const VERCEL_ORIGIN = 'https://api.vercel.com';
 
@@ -52,5 +53,5 @@ export function vercelError(answer: Answer): JsonObject {
 
 /** An id or a name as a part of a path. */
 export function segment(text: string): string {
-  return encodeURIComponent(text);
+  return urlPart(text);
 }

@@ -11,6 +11,10 @@ export interface VercelProject {
   readonly source: Json;
 }
 
+/** Those of old projects do not begin with `prj_`. */
+const PROJECT_ID = /^[A-Za-z0-9_]{1,100}$/;
+const PROJECT_NAME = /^[A-Za-z0-9._-]{1,100}$/;
+
 /** https://vercel.com/docs/rest-api/projects/find-a-project-by-id-or-name */
 export function projectCall(call: VercelCall, project: string): HttpCall {
   return call('GET', `/v9/projects/${segment(project)}`);
@@ -28,6 +32,7 @@ export async function readProject(
 ): Promise<VercelProject> {
   const source = await client.read(projectCall(call, project), signal);
   const id = textAt(source, 'id');
-  if (id === undefined) throw unreadableProject(project);
-  return { id, name: textAt(source, 'name') ?? project, source };
+  if (id === undefined || !PROJECT_ID.test(id)) throw unreadableProject(project);
+  const name = textAt(source, 'name') ?? '';
+  return { id, name: PROJECT_NAME.test(name) ? name : project, source };
 }

@@ -2,10 +2,12 @@ import { answerJson, type HttpCall } from '../../http.ts';
 import { googleCredential } from '../../identity/google.ts';
 import { googleSettings, googleTrust } from '../../identity/google-settings.ts';
 import { loginCalls } from '../../identity/google-trust.ts';
-import { type JsonObject, listAt, objectAt, stringifyJson, textAt } from '../../json.ts';
+import { type Json, type JsonObject, listAt, numberAt, objectAt, stringifyJson, textAt } from '../../json.ts';
+import { oddId } from '../../odd-id.ts';
 import { pagesOf } from '../../pages.ts';
 import { originSettings, specSettings } from '../../run-settings.ts';
 import { id, required, text } from '../../settings.ts';
+import { urlPart } from '../../url-part.ts';
 import { type Conclusion, defineKind, type FoundRun, type Job, type RunStatus, submissionOf } from '../job-kind.ts';
 import {
   ATTEMPT_LABEL,
@@ -70,7 +72,7 @@ const outputs = {
 
 /** Outputs go into variables; the whole message is in the console. */
 const LONGEST_ERROR = 2_000;
-const RESOURCE = /^projects\/[^/\s]+\/locations\/([^/\s]+)\/customJobs\/(\d+)$/;
+const RESOURCE = /^projects\/[a-z0-9.:-]{1,100}\/locations\/([a-z0-9-]{1,50})\/customJobs\/\d{1,20}$/;
 
 /** A Vertex AI custom job. https://cloud.google.com/vertex-ai/docs/training/create-custom-job */
 export const vertexCustomJob = defineKind({
@@ -109,18 +111,22 @@ export const vertexCustomJob = defineKind({
     const consoleUrl = (name: string): string =>
       `https://console.cloud.google.com/agent-platform/locations/${region}/training/${name.split('/').at(-1)}?project=${project}`;
 
+    /** The full name of a job in this region; undefined for any other text. */
+    const readName = (text: string | undefined): string | undefined =>
+      text !== undefined && RESOURCE.exec(text)?.[1] === region ? text : undefined;
+
     const find: Job['find'] = async (client, key, signal) => {
-      const filter = encodeURIComponent(`labels.${KEY_LABEL}=${keyLabel(key)}`);
-      const path = `${parent}/customJobs?filter=${filter}&pageSize=100`;
+      const path = `${parent}/customJobs?filter=${urlPart(`labels.${KEY_LABEL}=${keyLabel(key)}`)}&pageSize=100`;
       const found: FoundRun[] = [];
       const list = pagesOf(origin, 'nextPageToken', async (token) =>
-        client.read(call('GET', token === '' ? path : `${path}&pageToken=${encodeURIComponent(token)}`), signal),
+        client.read(call('GET', token === '' ? path : `${path}&pageToken=${urlPart(token)}`), signal),
       );
       for await (const page of list) {
         for (const job of listAt(page, 'customJobs')) {
-          const id = textAt(job, 'name');
-          if (id !== undefined)
-            found.push({ id, attempt: Number(textAt(objectAt(job, 'labels'), ATTEMPT_LABEL) ?? 1) });
+          const id = readName(textAt(job, 'name'));
+          // It is this submission's, so it may not count as none.
+          if (id === undefined) throw oddId(new URL(origin).host, `a custom job's name in ${region}`);
+          found.push({ id, attempt: attemptOf(job) });
         }
       }
       return found.sort((left, right) => left.attempt - right.attempt);
@@ -135,14 +141,14 @@ export const vertexCustomJob = defineKind({
       callsBefore: loginCalls(trust),
       credential: (environment) => googleCredential(trust, environment),
       submissionCall: (job, { key, attempt }) => call('POST', `${parent}/customJobs`, markCustomJob(job, key, attempt)),
-      readSubmission: (answer) => submissionOf(textAt(answerJson(answer), 'name')),
+      readSubmission: (answer) => submissionOf(readName(textAt(answerJson(answer), 'name'))),
       recognisesRepeats: false,
       find,
       status: async (client, name, signal) => readCustomJob(await client.read(call('GET', name), signal)),
       conclude: async (_client, name, status) => concludeCustomJob(name, status, project),
       readReference: (reference) => {
-        if (/^\d+$/.test(reference)) return `${parent}/customJobs/${reference}`;
-        return RESOURCE.exec(reference)?.[1] === region ? reference : undefined;
+        if (/^\d{1,20}$/.test(reference)) return `${parent}/customJobs/${reference}`;
+        return readName(reference);
       },
       cancellation: {
         call: (name) => call('POST', `${name}:cancel`, {}),
@@ -156,6 +162,12 @@ export const vertexCustomJob = defineKind({
   },
 });
 
+/** The attempt that a job's labels name, the first without one. */
+function attemptOf(job: Json): number {
+  const attempt = numberAt(objectAt(job, 'labels'), ATTEMPT_LABEL);
+  return attempt !== undefined && Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1;
+}
+
 function concludeCustomJob(name: string, { source, failure }: RunStatus, project: string): Conclusion {
   const directory = textAt(objectAt(objectAt(source, 'jobSpec'), 'baseOutputDirectory'), 'outputUriPrefix');
   const startTime = textAt(source, 'startTime');
@@ -164,7 +176,7 @@ function concludeCustomJob(name: string, { source, failure }: RunStatus, project
     startTime === undefined || endTime === undefined
       ? Number.NaN
       : (Date.parse(endTime) - Date.parse(startTime)) / 1000;
-  const query = encodeURIComponent(`resource.labels.job_id="${name.split('/').at(-1)}"`);
+  const query = urlPart(`resource.labels.job_id="${name.split('/').at(-1)}"`);
   const candidates = {
     'display-name': textAt(source, 'displayName'),
     'create-time': textAt(source, 'createTime'),
