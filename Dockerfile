@@ -19,6 +19,9 @@ RUN npm run bundle -- pipe
 FROM ${NODE_IMAGE} AS runtime
 # Nothing may be installed in a running pipe.
 RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack /usr/local/bin/yarn* /opt/yarn*
+# buildkite-agent runs in here too, and needs the public authorities in a file. Node brings them along.
+RUN mkdir -p /etc/ssl/certs && cd /etc/ssl/certs && \
+    { [ -e ca-certificates.crt ] || node --print 'tls.rootCertificates.join("\n")' > ca-certificates.crt; }
 
 # One layer without the files that were removed.
 FROM scratch
