@@ -307,6 +307,18 @@ describe.concurrent('the pre-exit hook', () => {
     expect(looks.length).toBeGreaterThan(1);
   });
 
+  it.each([{}, { wait: 'false' }])('is left nothing by a submission that is over: %o', async (config) => {
+    await using world = await createWorld();
+    const refusal = { status: 400, type: 'application/json', text: '{"error_code":"INVALID_PARAMETER_VALUE"}' };
+    if (config.wait === undefined) world.fault({ kind: 'answer', path: SUBMISSION, times: 1, answer: refusal });
+    using step = await onBuildkite(SUBMIT_RUN, world, { config, commands: COUNTED_NODE });
+    const ended = await step.command().ended;
+    expect(ended.exitCode, ended.output).toBe(config.wait === undefined ? 4 : 0);
+    const starts = nodeStarts(step);
+    expect(await step.preExit()).toMatchObject({ exitCode: 0, output: '' });
+    expect(nodeStarts(step)).toBe(starts);
+  });
+
   it.each(CHANGING)('finds what was remembered with %s', async (_, env, changes) => {
     await using world = await createWorld();
     SUBMIT_RUN.hang(world);
