@@ -55,14 +55,17 @@ const IS_ROOT = process.geteuid?.() === 0;
 const NOBODY = 65_534;
 
 /** A folder such as the plugin makes, which remembers a run that is not the step's. */
-function folderOf(run: string, path: string, mode = 0o700): void {
+function folderOf(run: string, path: string, { mode = 0o700, kind = SUBMIT_RUN.id } = {}): void {
   mkdirSync(path, { mode });
   chmodSync(path, mode);
-  writeFileSync(join(path, 'job.json'), JSON.stringify({ kind: SUBMIT_RUN.id, id: run }), { mode: 0o600 });
+  writeFileSync(join(path, 'job.json'), JSON.stringify({ kind, id: run }), { mode: 0o600 });
 }
 
 /** Puts something where the plugin looks: at `path`, about a foreign `run`, with the step's `folder` for more. */
 type Plant = readonly [string, (path: string, run: string, folder: string) => void];
+
+/** These are this user's own, so only Node can tell what is wrong with them. */
+const LOOKED_INTO = new Set(['a folder that others can write to', 'a folder with a FIFO in it']);
 
 const PLANTED: readonly Plant[] = [
   ['a file', (path, run) => writeFileSync(path, run, { mode: 0o600 })],
@@ -75,7 +78,7 @@ const PLANTED: readonly Plant[] = [
       symlinkSync(join(folder, 'elsewhere'), path);
     },
   ],
-  ['a folder that others can write to', (path, run) => folderOf(run, path, 0o777)],
+  ['a folder that others can write to', (path, run) => folderOf(run, path, { mode: 0o777 })],
   [
     'a folder with a FIFO in it',
     (path) => {
@@ -307,6 +310,18 @@ describe.concurrent('the pre-exit hook', () => {
     expect(looks.length).toBeGreaterThan(1);
   });
 
+  it.each([{}, { wait: 'false' }])('is left nothing by a submission that is over: %o', async (config) => {
+    await using world = await createWorld();
+    const refusal = { status: 400, type: 'application/json', text: '{"error_code":"INVALID_PARAMETER_VALUE"}' };
+    if (config.wait === undefined) world.fault({ kind: 'answer', path: SUBMISSION, times: 1, answer: refusal });
+    using step = await onBuildkite(SUBMIT_RUN, world, { config, commands: COUNTED_NODE });
+    const ended = await step.command().ended;
+    expect(ended.exitCode, ended.output).toBe(config.wait === undefined ? 4 : 0);
+    const starts = nodeStarts(step);
+    expect(await step.preExit()).toMatchObject({ exitCode: 0, output: '' });
+    expect(nodeStarts(step)).toBe(starts);
+  });
+
   it.each(CHANGING)('finds what was remembered with %s', async (_, env, changes) => {
     await using world = await createWorld();
     SUBMIT_RUN.hang(world);
@@ -319,7 +334,7 @@ describe.concurrent('the pre-exit hook', () => {
 
   it.each([...PLANTED, ...(IS_ROOT ? PLANTED_BY_OTHERS : [])])(
     'is not misled by %s, and finds its own',
-    async (_, plant) => {
+    async (name, plant) => {
       await using world = await createWorld();
       SUBMIT_RUN.hang(world);
       using other = await onBuildkite(SUBMIT_RUN, world);
@@ -327,9 +342,11 @@ describe.concurrent('the pre-exit hook', () => {
       const [foreign] = world.databricks.runs();
       for (const path of globSync(`${other.rememberedAt}*`)) rmSync(path, { recursive: true });
 
-      using step = await onBuildkite(SUBMIT_RUN, world);
+      using step = await onBuildkite(SUBMIT_RUN, world, { commands: COUNTED_NODE });
+      writeFileSync(join(step.folder, 'home/node-starts'), '');
       plant(plantedPath(step, SUBMIT_RUN.settings('buildkite')), foreign?.runId ?? '', step.folder);
       expect(await step.preExit()).toMatchObject({ exitCode: 0, output: '' });
+      expect(nodeStarts(step) > 0).toBe(LOOKED_INTO.has(name));
       expect(cancellations(world, SUBMIT_RUN)).toBe(0);
 
       SUBMIT_RUN.hang(world);
@@ -340,27 +357,33 @@ describe.concurrent('the pre-exit hook', () => {
     },
   );
 
-  it.each(['12/../34', 'projects/acme-ml/locations/us-central1/customJobs/1', '99999999999999999999'])(
-    'asks and prints nothing of an id that is none of the kind: %s',
-    async (id) => {
-      await using world = await createWorld();
-      using step = await onBuildkite(SUBMIT_RUN, world);
-      folderOf(id, plantedPath(step, SUBMIT_RUN.settings('buildkite')));
-      const { exitCode, output } = await step.preExit();
-      expect(exitCode, output).toBe(0);
-      expect(output).toContain('The job may still be running');
-      expect(output).not.toContain(id);
-      expect(world.requests).toEqual([]);
-    },
-  );
+  it.each([
+    [SUBMIT_RUN, '12/../34'],
+    [SUBMIT_RUN, 'projects/acme-ml/locations/us-central1/customJobs/1'],
+    [SUBMIT_RUN, '99999999999999999999'],
+    // It can be attached to, but is not the full name that the plugin keeps.
+    [VERTEX, '4040404'],
+  ])('asks and prints nothing of an id that is none of the kind: $id, %s', async (kind, id) => {
+    await using world = await createWorld();
+    using step = await onBuildkite(kind, world);
+    folderOf(id, plantedPath(step, kind.settings('buildkite')), { kind: kind.id });
+    const { exitCode, output } = await step.preExit();
+    expect(exitCode, output).toBe(0);
+    expect(output).toContain('The job may still be running');
+    expect(output).not.toContain(id);
+    expect(world.requests.filter(({ path }) => path.includes(id))).toEqual([]);
+    expect(cancellations(world, kind)).toBe(0);
+  });
 
   it('ends with 0, without a stack, when it cannot even begin', async () => {
     await using world = await createWorld();
     SUBMIT_RUN.hang(world);
-    using step = await onBuildkite(SUBMIT_RUN, world);
+    const node = `'${NODE}' "$@"\ncode=$?\necho "$code" >> "$HOME/node-ends"\nexit "$code"`;
+    using step = await onBuildkite(SUBMIT_RUN, world, { commands: { node } });
     await signalWhileWaiting(step.command(), 'SIGKILL');
     const second = await step.preExit({ KEYLESS_SUBMIT_SIMULATORS: 'http://simulators.example' });
     expect(second.exitCode, second.output).toBe(0);
+    expect(readFileSync(join(step.folder, 'home/node-ends'), 'utf8')).toMatch(/(?:^|\n)0\n$/);
     expect(second.output).toContain('may still be running');
     expect(second.output).not.toMatch(/^\s+at /m);
   });

@@ -15,6 +15,8 @@ export interface PluginOptions {
   /** What the pipeline sets for the plugin; undefined where the agent fails to pass it on. */
   readonly config: Readonly<Record<string, Json>> | undefined;
   readonly checkout?: NewTree;
+  /** Where the hooks are started, below the folder of the step; default the checkout. */
+  readonly directory?: string;
   /** More of the job's environment; undefined takes a variable away. */
   readonly env?: Env;
   readonly agentVersion?: string;
@@ -87,7 +89,10 @@ export async function pluginStep(options: PluginOptions): Promise<PluginStep> {
   const rememberedAt = `/tmp/keyless-submit-${job}.`;
   let running: Running | undefined;
   const hook = (name: string, changes: Env) =>
-    start('bash', ['-c', '. "$0"', join(plugin, 'hooks', name)], { cwd: checkout, env: { ...env, ...changes } });
+    start('bash', ['-c', '. "$0"', join(plugin, 'hooks', name)], {
+      cwd: path(options.directory ?? 'checkout'),
+      env: { ...env, ...changes },
+    });
   return {
     folder,
     checkout,

@@ -17,6 +17,8 @@ export interface PipeRun {
   readonly cloneDir: string;
   /** Mounted where the file of BITBUCKET_PIPELINES_VARIABLES_PATH lies; without it that file cannot be written. */
   readonly variablesDir?: string;
+  /** Run in place of the ENTRYPOINT. */
+  readonly command?: readonly string[];
 }
 
 export interface PipeEnded {
@@ -27,7 +29,8 @@ export interface PipeEnded {
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const WORK = join(ROOT, 'build/image');
-const BASE_IMAGE = 'localhost/node:24-slim';
+const TAG = 'node:24-slim';
+const BASE_IMAGE = `localhost/${TAG}`;
 const CLONE_DIR = '/opt/atlassian/pipelines/agent/build';
 /** What buildah itself adds to the output of a command that failed. */
 const ENDING_OF_BUILDAH = /(subprocess exited with status \d+\n)*(Error: exit status \d+\n)?$/;
@@ -37,7 +40,10 @@ const VARIABLES_DIR = '/opt/atlassian/pipelines/agent/tmp';
 export async function buildImage(context: string = ROOT): Promise<PipeImage> {
   const name = 'localhost/keyless-submit-pipe:test';
   if ((await run('docker', ['version', '--format', '{{.Server.Version}}'])).exitCode === 0) {
-    await succeed('docker', ['build', '--quiet', '--tag', name, context]);
+    // The test wants what the tag is now; only a release pins it.
+    await succeed('docker', ['pull', '--quiet', TAG]);
+    await succeed('docker', ['tag', TAG, BASE_IMAGE]);
+    await succeed('docker', ['build', '--quiet', '--build-arg', `NODE_IMAGE=${BASE_IMAGE}`, '--tag', name, context]);
     return { engine: 'docker', name };
   }
   const store = (await succeed(join(import.meta.dirname, 'assemble-base.sh'), [])).trim().split('\n');
@@ -56,7 +62,7 @@ export async function buildImage(context: string = ROOT): Promise<PipeImage> {
  * directory (https://support.atlassian.com/bitbucket-cloud/docs/write-a-pipe-for-bitbucket-pipelines/). The container
  * has the host's network. With buildah `host.docker.internal` has no address: give a DOCKER_HOST of 127.0.0.1.
  */
-export async function runPipe({ image, env, cloneDir, variablesDir }: PipeRun): Promise<PipeEnded> {
+export async function runPipe({ image, env, cloneDir, variablesDir, command }: PipeRun): Promise<PipeEnded> {
   const flags = [
     ...['--workingdir', CLONE_DIR, '--volume', `${resolve(cloneDir)}:${CLONE_DIR}`],
     ...(variablesDir === undefined ? [] : ['--volume', `${resolve(variablesDir)}:${VARIABLES_DIR}`]),
@@ -64,13 +70,16 @@ export async function runPipe({ image, env, cloneDir, variablesDir }: PipeRun): 
   ];
   if (image.engine === 'docker') {
     const network = ['--network', 'host', '--add-host', 'host.docker.internal:127.0.0.1'];
-    const { exitCode, output } = await run('docker', ['run', '--rm', ...network, ...flags.map(dockerFlag), image.name]);
+    const [entrypoint, ...args] = command ?? [];
+    const inPlace = entrypoint === undefined ? [] : ['--entrypoint', entrypoint];
+    const whole = ['run', '--rm', ...network, ...flags.map(dockerFlag), ...inPlace, image.name, ...args];
+    const { exitCode, output } = await run('docker', whole);
     return { exitCode, output };
   }
   const container = (await succeed('buildah', [...image.store, 'from', '--pull-never', image.name])).trim();
   try {
-    const command = [...flags, container, '--', ...(await commandOf(image.name, image.store))];
-    const { exitCode, output } = await run('buildah', [...image.store, 'run', '--isolation', 'chroot', ...command]);
+    const whole = [...flags, container, '--', ...(command ?? (await commandOf(image.name, image.store)))];
+    const { exitCode, output } = await run('buildah', [...image.store, 'run', '--isolation', 'chroot', ...whole]);
     return { exitCode, output: output.replace(ENDING_OF_BUILDAH, '') };
   } finally {
     await succeed('buildah', [...image.store, 'rm', container]);

@@ -149,24 +149,33 @@ test('wrong settings end with exit code 2 and one message', async () => {
   expect(output).toContain('SERVICE_ACOUNT: is not a setting; did you mean SERVICE_ACCOUNT?');
 });
 
+test.each(['--require /nowhere/tracer.js', '--flag-of-another-node'])(
+  'NODE_OPTIONS of the step is meant for other Nodes: %s',
+  async (NODE_OPTIONS) => {
+    const { exitCode, output } = await step({ ...vertex, REGION: 'mars' }, { NODE_OPTIONS });
+    expect(output).toContain('REGION: expected a region');
+    expect(exitCode).toBe(2);
+  },
+);
+
 test('the image has neither npm nor sources, runs as root, and can describe itself', async () => {
   const listing = await runPipe({
     image,
     cloneDir,
-    env: {
-      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(
-        `import { existsSync, readdirSync } from 'node:fs';
-         console.log(JSON.stringify({
-           uid: process.getuid(), version: process.versions.node,
-           bundle: readdirSync('/opt/keyless-submit'), pipe: existsSync('/pipe.yml'),
-           npm: ['/usr/local/bin/npm', '/usr/local/lib/node_modules', '/build', '/root/.npm'].filter((path) => existsSync(path)),
-         }));
-         process.exit(0);`,
-      )}`,
-    },
+    env: {},
+    command: [
+      ...['node', '--input-type=module', '--eval'],
+      `import { existsSync, readdirSync, readFileSync } from 'node:fs';
+       console.log(JSON.stringify({
+         uid: process.getuid(), version: process.versions.node,
+         bundle: readdirSync('/opt/keyless-submit'), pipe: existsSync('/pipe.yml'),
+         authorities: /BEGIN CERTIFICATE/.test(readFileSync('/etc/ssl/certs/ca-certificates.crt', 'utf8')),
+         npm: ['/usr/local/bin/npm', '/usr/local/lib/node_modules', '/build', '/root/.npm'].filter((path) => existsSync(path)),
+       }));`,
+    ],
   });
   const found = JSON.parse(listing.output);
-  expect(found).toMatchObject({ uid: 0, pipe: true, npm: [] });
+  expect(found).toMatchObject({ uid: 0, pipe: true, authorities: true, npm: [] });
   expect(Number(found.version.split('.')[0])).toBe(24);
   expect(found.bundle.filter((name: string) => !/\.mjs$|^LICENSES\.txt$/.test(name))).toEqual([]);
 });
