@@ -37,4 +37,4 @@ ENTRYPOINT ["env", "-u", "NODE_CHANNEL_FD", "-u", "NODE_CHANNEL_SERIALIZATION_MO
   "-u", "NODE_PRESERVE_SYMLINKS", "-u", "NODE_PRESERVE_SYMLINKS_MAIN", "-u", "NODE_REDIRECT_WARNINGS", \
   "-u", "NODE_REPL_EXTERNAL_MODULE", "-u", "NODE_REPL_HISTORY", "-u", "NODE_TEST_CONTEXT", "-u", "NODE_UNIQUE_ID", \
   "-u", "NODE_USE_ENV_PROXY", "-u", "NODE_V8_COVERAGE", "-u", "GOOGLE_SDK_NODE_LOGGING", \
-  "node", "--disable-sigusr1", "/opt/keyless-submit/main.mjs"]
+  "node", "/opt/keyless-submit/main.mjs"]

@@ -17,7 +17,7 @@ BUNDLE_NOT_SEEN=78
 AGENT_CANNOT_RUN=79
 
 exec_bundle() {
-  local phase="$1" bundle="$root/buildkite-plugin/dist/main.mjs" proxied='' needed node version chosen='' found='' flag=''
+  local phase="$1" bundle="$root/buildkite-plugin/dist/main.mjs" proxied='' needed node version chosen='' found=''
   unset "${FOREIGN_VARIABLES[@]}"
   needed='Node 22.12 or newer'
   if [ -n "${HTTPS_PROXY:-${https_proxy:-}}" ]; then
@@ -33,11 +33,8 @@ exec_bundle() {
     fi
     found="$found${found:+, }$version ($node)"
   done < <(candidates)
-  if [ -n "$chosen" ]; then
-    # Until the bundle listens for it, SIGUSR1 would open Node's debugger. Older versions do not know the flag.
-    ! at_least "$version" 22 14 || [[ "$version" == v23.[0-6].* ]] || flag=--disable-sigusr1
-    exec "$chosen" ${flag:+"$flag"} "$bundle" "$phase"
-  fi
+  # Not with --disable-sigusr1: Node then blocks the signal, and a step cannot be cancelled with it.
+  [ -z "$chosen" ] || exec "$chosen" "$bundle" "$phase"
 
   command -v docker >/dev/null 2>&1 ||
     give_up "$phase" "keyless-submit needs $needed on this agent" "Found: ${found:-no node on PATH}, and no docker to run it in a container." \
@@ -113,7 +110,7 @@ run_in_container() { # PHASE NEEDED FOUND
       "Install Node, or set KEYLESS_SUBMIT_IMAGE in the agent's environment to an image that can be pulled."
   # The container ends when it has cancelled its job; docker passes the signals on to it.
   trap : HUP INT QUIT TERM USR1 USR2
-  docker run "${arguments[@]}" "$image" --disable-sigusr1 --import "$(probe)" "$root/buildkite-plugin/dist/main.mjs" "$phase" ||
+  docker run "${arguments[@]}" "$image" --import "$(probe)" "$root/buildkite-plugin/dist/main.mjs" "$phase" ||
     status=$?
   case "$status" in
     "$BUNDLE_NOT_SEEN")
