@@ -38,9 +38,8 @@ const PARTS: Readonly<Record<string, Part>> = {
       'buildkite-plugin/buildkite-host.ts',
       'buildkite-plugin/buildkite-context.ts',
       'buildkite-plugin/buildkite-tokens.ts',
-      'buildkite-plugin/remembered-job.ts',
     ],
-    tests: ['test/unit/hosts.test.ts', 'test/unit/plugin-configuration.test.ts', 'test/contract/outputs-files.test.ts'],
+    tests: ['test/unit/hosts.test.ts', 'test/unit/logs.test.ts', 'test/unit/plugin-configuration.test.ts'],
   },
   status: {
     sources: [
