@@ -14,9 +14,14 @@ function answer(status: number, body: Json): Answer {
   return { kind: 'answer', status, contentType: 'application/json', text };
 }
 
-/** All that a person reads of an error. */
-function told({ message, explanation }: SubmitError): string {
-  const { presented = [], expected = [], words = '', remedy } = explanation;
+/** All that a person reads of an error, each part of which has to be there. */
+function told({ code, message, explanation }: SubmitError): string {
+  const { presented = [], expected = [], words = '', remedy, link } = explanation;
+  expect(remedy.join('')).toMatch(/\S/);
+  if (code !== 'unreadable-answer') {
+    expect(expected.join('')).toMatch(/\S/);
+    expect(link).toMatch(/^docs\/[a-z-]+\.md$/);
+  }
   return [message, ...presented, ...expected, words, ...remedy].join('\n');
 }
 
