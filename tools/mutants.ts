@@ -67,7 +67,11 @@ type Mutants = Awaited<ReturnType<Stryker['runMutationTest']>>;
 /** What a part must reach, in per cent of its mutants. */
 const ENOUGH = 80;
 
-async function runPart(name: string, { sources, tests }: Part, verbose: boolean): Promise<Mutants> {
+async function runPart(
+  name: string,
+  { sources, tests }: Part,
+  { survivors, fresh }: { readonly survivors: boolean; readonly fresh: boolean },
+): Promise<Mutants> {
   process.env.MUTANTS_TESTS = tests.join(',');
   const stryker = new Stryker({
     testRunner: 'vitest',
@@ -78,6 +82,7 @@ async function runPart(name: string, { sources, tests }: Part, verbose: boolean)
     coverageAnalysis: 'perTest',
     concurrency: 2,
     incremental: true,
+    force: fresh,
     incrementalFile: `build/mutants/${name}.json`,
     tempDirName: 'build/mutants/sandbox',
     // The words of messages are free to change; what is sent is compared whole by the golden files.
@@ -85,7 +90,7 @@ async function runPart(name: string, { sources, tests }: Part, verbose: boolean)
     // Stryker would rewrite tsconfig.json by TypeScript's former API. Nothing in the sandbox reads it.
     tsconfigFile: 'none',
     ignorePatterns: ['build', 'buildkite-plugin/dist', 'docs'],
-    reporters: verbose ? ['clear-text'] : [],
+    reporters: survivors ? ['clear-text'] : [],
     clearTextReporter: { logTests: false, reportScoreTable: false },
     allowEmpty: false,
   });
@@ -100,12 +105,15 @@ function scoreOf(mutants: Mutants): string {
 
 /** Changes the chosen parts in many small ways and counts which changes the tests notice. */
 async function main(): Promise<void> {
-  const { positionals, values } = parseArgs({ allowPositionals: true, options: { survivors: { type: 'boolean' } } });
+  const { positionals, values } = parseArgs({
+    allowPositionals: true,
+    options: { survivors: { type: 'boolean', default: false }, fresh: { type: 'boolean', default: false } },
+  });
   const names = positionals.length === 0 ? Object.keys(PARTS) : positionals;
   for (const name of names) {
     const part = PARTS[name];
     if (part === undefined) throw new Error(`${name} is none of ${Object.keys(PARTS).join(', ')}`);
-    const mutants = await runPart(name, part, values.survivors === true);
+    const mutants = await runPart(name, part, values);
     for (const source of part.sources) {
       const own = mutants.filter(({ fileName }) => fileName.endsWith(source));
       process.stdout.write(`${scoreOf(own).padStart(6)} %  ${String(own.length).padStart(4)} mutants  ${source}\n`);
