@@ -8,11 +8,13 @@ import { buildkiteHost } from '../../buildkite-plugin/buildkite-host.ts';
 import type { Env } from '../../buildkite-plugin/buildkite-settings.ts';
 import { buildkiteTokens } from '../../buildkite-plugin/buildkite-tokens.ts';
 import { bitbucketContext, bitbucketHost } from '../../pipe/bitbucket-host.ts';
+import { proxyAddress, putReport } from '../../pipe/bitbucket-reports.ts';
 import { checkoutFiles } from '../../shared/edge/checkout-files.ts';
 import { SubmitError } from '../../shared/errors.ts';
 import type { Json } from '../../shared/json.ts';
 import type { Report } from '../../shared/report.ts';
 import { Secret } from '../../shared/secret.ts';
+import { serve } from '../simulators/serve.ts';
 
 const { signal } = new AbortController();
 const folder = await mkdtemp(join(tmpdir(), 'keyless-hosts-'));
@@ -171,6 +173,67 @@ describe('the outputs of a Bitbucket step', () => {
     expect(await host.previousOutputs()).toBeUndefined();
     expect(host.graceOnCancel).toBe(false);
   });
+});
+
+describe("Bitbucket's proxy for reports", () => {
+  const STEP = { BITBUCKET_WORKSPACE: 'acme', BITBUCKET_REPO_SLUG: 'vision', BITBUCKET_COMMIT: 'c0ffee' };
+
+  async function put(answer: Response, env: Env = STEP) {
+    const seen: unknown[] = [];
+    const { url, close } = await serve(async (request) => {
+      const { method, headers } = request;
+      seen.push({ method, url: request.url, type: headers.get('content-type'), body: await request.text() });
+      return answer;
+    });
+    try {
+      await putReport({ ...env, KEYLESS_SUBMIT_SIMULATORS: url }, 'id/7', { title: 'é' });
+      return { seen, error: undefined };
+    } catch (error) {
+      return { seen, error: (error as Error).message };
+    } finally {
+      await close();
+    }
+  }
+
+  it.each([200, 201, 299])('is asked in absolute form, and takes a report with %i', async (status) => {
+    expect(await put(new Response('{}', { status }))).toEqual({
+      error: undefined,
+      seen: [
+        {
+          method: 'PUT',
+          url: 'http://api.bitbucket.org/2.0/repositories/acme/vision/commit/c0ffee/reports/id%2F7',
+          type: 'application/json',
+          body: '{"title":"é"}',
+        },
+      ],
+    });
+  });
+
+  it.each([300, 400, 503])('says why it takes none with %i', async (status) => {
+    const { error } = await put(new Response(`no\u001b[31m ${'x'.repeat(3_000)}`, { status }));
+    expect(error).toMatch(new RegExp(`answered ${status}: no x+`));
+    expect(error?.length).toBeLessThan(250);
+  });
+
+  it.each(Object.keys(STEP))('is not asked where %s is missing', async (name) => {
+    const { seen, error } = await put(new Response('{}'), { ...STEP, [name]: undefined });
+    expect(seen).toEqual([]);
+    expect(error).toContain('BITBUCKET_COMMIT');
+  });
+
+  it('is told of where it cannot be reached', async () => {
+    const { url, close } = await serve(async () => new Response('{}'));
+    await close();
+    await expect(putReport({ ...STEP, KEYLESS_SUBMIT_SIMULATORS: url }, 'id', {})).rejects.toThrow(/proxy for reports/);
+  });
+
+  it.each([
+    [{ KEYLESS_SUBMIT_SIMULATORS: 'http://127.0.0.1:8700' }, { host: '127.0.0.1', port: 8_700 }],
+    [{ DOCKER_HOST: 'tcp://172.17.0.1:2375' }, { host: '172.17.0.1', port: 29_418 }],
+    [{ DOCKER_HOST: 'unix:///var/run/docker.sock' }, { host: 'host.docker.internal', port: 29_418 }],
+    [{ DOCKER_HOST: 'nonsense' }, { host: 'host.docker.internal', port: 29_418 }],
+    [{}, { host: 'host.docker.internal', port: 29_418 }],
+  ])('is, with %j, at %j', (env, address) => expect(proxyAddress(env)).toEqual(address));
 });
 
 describe('the facts of a Buildkite job', () => {
