@@ -148,11 +148,12 @@ async function concludeAborted(status: RunStatus | undefined, environment: Endin
 async function concludeDeadline(status: RunStatus | undefined, environment: EndingEnvironment): Promise<SubmitError> {
   const { bound, host, narration, submitted } = environment;
   const cancel = bound.values['on-cancel'] === 'cancel';
-  const outcome = cancel
-    ? (await cancelRun(environment, AbortSignal.timeout(CANCEL_MS))).sentence
-    : `${submitted.id} goes on (${host.spell('on-cancel')}: detach)`;
+  const cancelled = cancel ? await cancelRun(environment, AbortSignal.timeout(CANCEL_MS)) : undefined;
+  const outcome = cancelled?.sentence ?? `${submitted.id} goes on (${host.spell('on-cancel')}: detach)`;
   const happened = `The job is not over after ${formatDuration(bound.waitSeconds * 1000)}; ${outcome}`;
-  await tellUnfinished(happened, status, environment, { forget: true, limit: AbortSignal.timeout(SETTLE_MS) });
+  // What could not be cancelled is left for the second chance.
+  const last = { forget: cancelled?.done ?? true, limit: AbortSignal.timeout(SETTLE_MS) };
+  await tellUnfinished(happened, status, environment, last);
   return new SubmitError('wait-deadline', {
     happened,
     presented: describeState(status),

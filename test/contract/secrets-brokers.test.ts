@@ -290,6 +290,21 @@ test.each(['vault', 'aws', 'azure', 'google'] as const)(
   },
 );
 
+test("where secret-audience is set, a token with the CI's default audience is not sent", async () => {
+  await using stage = await createStage();
+  const { error, requests } = await readSecrets(stage, {
+    ci: 'bitbucket',
+    audience: VAULT.audience,
+    settings: {
+      ...LOGIN.vault('bitbucket'),
+      'secret-audience': 'https://trust.acme.example/ci',
+      'secret-from': { 'api-key': 'vault:secret/ci/prefect#api-key' },
+    },
+  });
+  expect(error?.code).toBe('token-audience');
+  expect(requests).toEqual([]);
+});
+
 test.each(CIS)('%s: a token that Vault gave in a namespace is revoked there', async (ci) => {
   await using stage = await createStage();
   const { values, log } = await readSecrets(stage, {

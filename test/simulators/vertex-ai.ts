@@ -30,8 +30,8 @@ export interface VertexAiOptions {
   readonly script?: (job: CustomJob) => readonly LifeStep[];
   /** What becomes of a job that is cancelled. */
   readonly cancelScript?: (job: CustomJob) => readonly LifeStep[];
-  /** The most jobs on one page of a list, whatever page size is asked for (https://google.aip.dev/158). */
-  readonly largestPage?: number;
+  /** The first page of a list is empty and leads to the next one, as services may answer (https://google.aip.dev/158). */
+  readonly emptyFirstPage?: boolean;
 }
 
 /** A job that was created, for a test to look at. */
@@ -155,15 +155,14 @@ export function vertexAi(options: VertexAiOptions): VertexAi {
     if (!Number.isInteger(size) || size < 0) return googleError('INVALID_ARGUMENT', 'The page size is invalid.');
     if (offset === undefined) return googleError('INVALID_ARGUMENT', 'The page token is invalid.');
 
+    if (options.emptyFirstPage === true && !call.query.has('pageToken'))
+      return Response.json({ nextPageToken: pageToken(0, filter) });
     const found = stored
       .filter(({ parent }) => parent === parentOf(call))
       .filter(({ created, listedAfterMs }) => created.createdAt + listedAfterMs <= options.now())
       .filter(({ created: { job }, life }) => matches({ ...job, state: life.view().state }))
       .reverse();
-    const page = found.slice(
-      offset,
-      offset + Math.min(size || DEFAULT_PAGE_SIZE, options.largestPage ?? Number.POSITIVE_INFINITY),
-    );
+    const page = found.slice(offset, offset + (size || DEFAULT_PAGE_SIZE));
     const next = offset + page.length;
     return Response.json({
       ...(page.length === 0

@@ -35,3 +35,38 @@ it('a word that could be markup is only a word', () => {
   expect(readCustomJob({ state: 'toString' })).toMatchObject({ phase: 'running', word: 'toString' });
   expect(readCustomJob({ state: '\u001b[31mEVIL\n' }).word).toBe('EVIL');
 });
+
+it.each([
+  ['JOB_STATE_UNSPECIFIED', 'queued'],
+  ['JOB_STATE_QUEUED', 'queued'],
+  ['JOB_STATE_PENDING', 'queued'],
+  ['JOB_STATE_RUNNING', 'running'],
+  ['JOB_STATE_UPDATING', 'running'],
+  ['JOB_STATE_PAUSED', 'running'],
+  ['JOB_STATE_CANCELLING', 'running'],
+  ['JOB_STATE_SUCCEEDED', 'succeeded'],
+  ['JOB_STATE_PARTIALLY_SUCCEEDED', 'failed'],
+  ['JOB_STATE_FAILED', 'failed'],
+  ['JOB_STATE_EXPIRED', 'failed'],
+  ['JOB_STATE_CANCELLED', 'cancelled'],
+] as const)('a job in %s is %s', (state, phase) => {
+  const job = { state };
+  const status = readCustomJob(job);
+  expect(status).toMatchObject({ phase, word: state, parts: [], source: job });
+  expect(status.ending).toBe(state === 'JOB_STATE_CANCELLING' ? true : undefined);
+  expect(status.failure !== undefined).toBe(phase === 'failed');
+});
+
+it('a job without a state is one that the service has not decided on', () => {
+  expect(readCustomJob({})).toMatchObject({ phase: 'queued', word: 'JOB_STATE_UNSPECIFIED' });
+});
+
+it.each([
+  ['the service account is forbidden to read it', 'permission'],
+  ['ci@acme.example does not have storage.objects.get access to it', 'permission'],
+  ['GCE stockout', 'quota'],
+  ['insufficient capacity in the zone', 'quota'],
+  [`${'x'.repeat(2_000)} quota`, 'code'],
+] as const)('a job whose error has no code and says %j failed for %s', (message, cause) => {
+  expect(readCustomJob({ state: 'JOB_STATE_FAILED', error: { message } }).failure).toEqual({ cause, message });
+});

@@ -1,9 +1,16 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { formatDuration } from '../../shared/clock.ts';
-import { SubmitError } from '../../shared/errors.ts';
-import type { Job, RunStatus } from '../../shared/jobs/job-kind.ts';
-import { pollInterval, type WatchEnvironment, watch } from '../../shared/watch.ts';
+import { type ErrorCode, SubmitError } from '../../shared/errors.ts';
+import type { CredentialSource } from '../../shared/identity/credential.ts';
+import type { Job, Phase, RunStatus } from '../../shared/jobs/job-kind.ts';
+import type { ServiceClient } from '../../shared/service-client.ts';
+import { pollInterval, type WatchEnd, watch } from '../../shared/watch.ts';
 import { START, virtualClock } from '../contract/virtual-clock.ts';
+import { recordingHost } from './recording-host.ts';
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
 
 describe('the time between two looks', () => {
   it.each([
@@ -35,56 +42,333 @@ describe('a duration for people', () => {
   ])('of %i ms is %s', (ms, text) => expect(formatDuration(ms)).toBe(text));
 });
 
-describe('a wait that something is in the way of', () => {
-  const minute = 60_000;
-  /** Watches a run that ends after an hour, and cannot be seen for a while from the tenth minute on. */
-  const watched = (lasting: boolean, outageMs: number) => {
-    const clock = virtualClock();
-    const warnings: string[] = [];
-    const running: RunStatus = { phase: 'running', word: 'RUNNING', parts: [], source: null };
-    const job: Pick<Job, 'status'> = {
-      status: async () => {
-        const passed = clock.now() - START;
-        if (passed >= 10 * minute && passed < 10 * minute + outageMs)
-          throw new SubmitError('service-unavailable', { happened: 'The proxy wants a login', remedy: [], lasting });
-        return passed < 60 * minute ? running : { ...running, phase: 'succeeded', word: 'DONE' };
-      },
-    };
-    const environment: Partial<WatchEnvironment> = {
-      clock,
-      credential: {
-        get: async () => ({ headers: {}, expiresAt: 0 }),
-        renew: () => undefined,
-        lastsUntil: () => undefined,
-      },
-      deadline: START + 120 * minute,
-      isNew: true,
-      onPhase: () => undefined,
-      signal: new AbortController().signal,
-    };
-    const log = { info: () => undefined, warning: (line: string) => void warnings.push(line) };
-    const ended = watch(job as Job, 'run', { ...environment, log } as unknown as WatchEnvironment);
-    return { ended, clock, warnings };
-  };
+function status(phase: Phase, word = phase.toUpperCase(), more: Partial<RunStatus> = {}): RunStatus {
+  return { phase, word, parts: [], source: {}, ...more };
+}
 
-  it.each([
-    [true, 50_000],
-    [false, 9 * minute],
-  ])('(lasting: %s) goes on after %i ms, with one warning', async (lasting, outageMs) => {
-    const { ended, warnings } = watched(lasting, outageMs);
-    expect(await ended).toMatchObject({ end: 'over', status: { phase: 'succeeded' } });
-    expect(warnings).toEqual([expect.stringMatching(/cannot see the job for now: The proxy wants a login$/)]);
+function fault(code: ErrorCode, lasting = false): SubmitError {
+  return new SubmitError(code, { happened: `the service: ${code}`, remedy: [], lasting });
+}
+
+/** What a look at the job finds from a moment of the wait on; a function is called at each look. */
+type Life = readonly (readonly [fromMs: number, found: RunStatus | Error | (() => RunStatus)])[];
+
+interface Watched {
+  readonly end: WatchEnd | Error;
+  readonly waitedMs: number;
+  readonly lines: readonly string[];
+  readonly phases: readonly string[];
+  readonly looksAt: readonly number[];
+}
+
+async function watched(
+  life: Life,
+  given: {
+    readonly deadlineMs?: number;
+    readonly credentialMs?: number;
+    readonly isNew?: boolean;
+    readonly abortMs?: number;
+    /** The signal comes while the service is asked. */
+    readonly abortDuringLook?: number;
+  } = {},
+): Promise<Watched> {
+  const clock = virtualClock();
+  const { host, lines } = recordingHost();
+  const step = new AbortController();
+  if (given.abortMs !== undefined) clock.after(given.abortMs, () => step.abort('SIGTERM'));
+  const phases: string[] = [];
+  const looksAt: number[] = [];
+  const job: Pick<Job, 'status'> = {
+    status: async () => {
+      looksAt.push(clock.now() - START);
+      if (looksAt.length === given.abortDuringLook) step.abort('SIGTERM');
+      const found = life.findLast(([from]) => clock.now() - START >= from)?.[1];
+      if (found instanceof Error) throw found;
+      return typeof found === 'function' ? found() : (found ?? status('queued'));
+    },
+  };
+  const credential: Pick<CredentialSource, 'lastsUntil'> = {
+    lastsUntil: () => (given.credentialMs === undefined ? undefined : START + given.credentialMs),
+  };
+  const end = await watch(job as Job, 'job/7', {
+    client: {} as ServiceClient,
+    credential: credential as CredentialSource,
+    clock,
+    log: host.log,
+    signal: step.signal,
+    deadline: START + (given.deadlineMs ?? 24 * HOUR),
+    isNew: given.isNew ?? true,
+    onPhase: ({ phase }) => phases.push(phase),
+  }).catch((error: unknown) => {
+    if (error instanceof Error) return error;
+    throw error;
+  });
+  return { end, waitedMs: clock.now() - START, lines, phases, looksAt };
+}
+
+const RUNNING = status('running');
+const DONE = status('succeeded');
+
+describe('a wait', () => {
+  it.each(['succeeded', 'failed', 'cancelled'] as const)('ends when the job has %s', async (phase) => {
+    const over = status(phase);
+    const { end, phases, lines } = await watched([
+      [0, status('queued')],
+      [10 * SECOND, RUNNING],
+      [20 * SECOND, over],
+    ]);
+    expect(end).toEqual({ end: 'over', status: over });
+    expect(phases).toEqual(['queued', 'running', phase]);
+    expect(lines).toEqual([
+      'info:      0s queued    QUEUED',
+      'info:     10s running   RUNNING',
+      `info:     20s ${phase.padEnd(9)} ${phase.toUpperCase()}`,
+    ]);
   });
 
-  it.each([
-    [true, 1],
-    [false, 10],
-  ])('(lasting: %s) ends after about %i min', async (lasting, minutes) => {
-    const { ended, clock, warnings } = watched(lasting, 40 * minute);
-    await expect(ended).rejects.toThrow('The proxy wants a login');
-    const blindMs = clock.now() - START - 10 * minute;
-    expect(blindMs).toBeGreaterThan((minutes - 0.6) * minute);
-    expect(blindMs).toBeLessThan((minutes + 0.6) * minute);
+  it('ends at its deadline and not after it', async () => {
+    const { end, waitedMs, looksAt } = await watched([[0, RUNNING]], { deadlineMs: 10 * MINUTE + 7 });
+    expect(end).toEqual({ end: 'deadline', status: RUNNING });
+    expect(waitedMs).toBe(10 * MINUTE + 7);
+    // One last look, at the very end.
+    expect(looksAt.at(-1)).toBe(10 * MINUTE + 7);
+  });
+
+  it('takes what the look at the deadline finds', async () => {
+    const { end } = await watched(
+      [
+        [0, RUNNING],
+        [MINUTE, DONE],
+      ],
+      { deadlineMs: MINUTE },
+    );
+    expect(end).toEqual({ end: 'over', status: DONE });
+  });
+
+  it('ends half a minute before its last credential', async () => {
+    const { end, waitedMs } = await watched([[0, RUNNING]], { credentialMs: HOUR });
+    expect(end).toEqual({ end: 'credential', status: RUNNING });
+    expect(waitedMs).toBeGreaterThanOrEqual(HOUR - 30 * SECOND);
+    expect(waitedMs).toBeLessThan(HOUR);
+  });
+
+  it('ends at a credential that ends in exactly half a minute', async () => {
+    expect(await watched([[0, RUNNING]], { credentialMs: 30 * SECOND })).toMatchObject({
+      end: { end: 'credential' },
+      waitedMs: 0,
+    });
+  });
+
+  it('ends with the step, without another look', async () => {
+    const { end, looksAt } = await watched([[0, RUNNING]], { abortMs: 90 * SECOND });
+    expect(end).toEqual({ end: 'aborted', status: RUNNING });
+    expect(looksAt.every((at) => at < 90 * SECOND)).toBe(true);
+  });
+
+  it('ends with the step also where that makes the look fail', async () => {
+    const { end } = await watched(
+      [
+        [0, RUNNING],
+        [SECOND, new Error('aborted')],
+      ],
+      { abortDuringLook: 2 },
+    );
+    expect(end).toEqual({ end: 'aborted', status: RUNNING });
+  });
+});
+
+const PASSING: readonly ErrorCode[] = ['service-unavailable', 'rate-limited', 'unreadable-answer'];
+
+describe('while the service is out of reach', () => {
+  it.each(PASSING)('the wait goes on for ten minutes of %s, and says so once', async (code) => {
+    const { end, lines } = await watched([
+      [0, RUNNING],
+      [30 * MINUTE, fault(code)],
+      [39 * MINUTE, RUNNING],
+      [50 * MINUTE, DONE],
+    ]);
+    expect(end).toEqual({ end: 'over', status: DONE });
+    const warnings = lines.filter((line) => line.startsWith('warning: '));
     expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toMatch(/^warning: +30m \d\ds .*the service: /);
+  });
+
+  it.each(PASSING)('the wait ends after more than ten minutes of %s', async (code) => {
+    const error = fault(code);
+    const { end, waitedMs } = await watched([
+      [0, RUNNING],
+      [30 * MINUTE, error],
+    ]);
+    expect(end).toBe(error);
+    expect(waitedMs).toBeGreaterThan(40 * MINUTE);
+    expect(waitedMs).toBeLessThan(41 * MINUTE);
+  });
+
+  it('a second time, that is told again and counts from its own beginning', async () => {
+    const { end, lines } = await watched([
+      [0, RUNNING],
+      [30 * MINUTE, fault('service-unavailable')],
+      [38 * MINUTE, RUNNING],
+      [40 * MINUTE, fault('service-unavailable')],
+      [48 * MINUTE, DONE],
+    ]);
+    expect(end).toEqual({ end: 'over', status: DONE });
+    expect(lines.filter((line) => line.startsWith('warning: '))).toHaveLength(2);
+  });
+
+  it('from the first look on, that is told as well', async () => {
+    const { end, lines } = await watched([
+      [0, fault('service-unavailable')],
+      [5 * MINUTE, DONE],
+    ]);
+    expect(end).toEqual({ end: 'over', status: DONE });
+    expect(lines.filter((line) => line.startsWith('warning: '))).toHaveLength(1);
+  });
+
+  it.each(['permission-denied', 'request-rejected', 'credential-rejected'] as const)(
+    'is not what %s means: the wait ends at once',
+    async (code) => {
+      const error = fault(code);
+      const { end, waitedMs, lines } = await watched([
+        [0, RUNNING],
+        [MINUTE, error],
+      ]);
+      expect(end).toBe(error);
+      expect(waitedMs).toBeLessThan(MINUTE + 5 * SECOND);
+      expect(lines.filter((line) => line.startsWith('warning: '))).toEqual([]);
+    },
+  );
+
+  it('is not what a fault of this program means', async () => {
+    const error = new TypeError('no such thing');
+    expect((await watched([[0, error]])).end).toBe(error);
+  });
+});
+
+describe('while something that waiting seldom cures is in the way, such as a proxy', () => {
+  it('the wait continues for a minute', async () => {
+    const { end } = await watched([
+      [0, RUNNING],
+      [30 * MINUTE, fault('service-unavailable', true)],
+      [30 * MINUTE + 50 * SECOND, DONE],
+    ]);
+    expect(end).toEqual({ end: 'over', status: DONE });
+  });
+
+  it('and then ends', async () => {
+    const error = fault('service-unavailable', true);
+    const { end, waitedMs } = await watched([
+      [0, RUNNING],
+      [30 * MINUTE, error],
+    ]);
+    expect(end).toBe(error);
+    expect(waitedMs).toBeLessThan(32 * MINUTE);
+  });
+});
+
+describe('a job that is not found', () => {
+  it.each([
+    ['a new one may be unknown for a minute', true, 59 * SECOND, { end: 'over', status: DONE }],
+    ['a new one is lost after a minute', true, 2 * MINUTE, expect.any(SubmitError)],
+    ['one that was there before is lost at once', false, SECOND, expect.any(SubmitError)],
+  ])('%s', async (_what, isNew, seenMs, expected) => {
+    const { end } = await watched(
+      [
+        [0, fault('not-found')],
+        [seenMs, DONE],
+      ],
+      { isNew },
+    );
+    expect(end).toEqual(expected);
+  });
+
+  it('is lost one minute after it was made, to the millisecond', async () => {
+    const { waitedMs } = await watched([[0, fault('not-found')]]);
+    expect(waitedMs).toBeGreaterThanOrEqual(MINUTE);
+    expect(waitedMs).toBeLessThan(MINUTE + 4 * SECOND);
+  });
+});
+
+describe('what a wait prints', () => {
+  test('a change of detail is told, and the phase is not reported again', async () => {
+    const { lines, phases } = await watched([
+      [0, status('queued', 'QUEUED', { detail: 'no room' })],
+      [5 * SECOND, status('queued', 'QUEUED', { detail: 'still no room\u001b[31m' })],
+      [10 * SECOND, DONE],
+    ]);
+    expect(lines).toEqual([
+      'info:      0s queued    QUEUED · no room',
+      'info:      5s queued    QUEUED · still no room',
+      'info:     10s succeeded SUCCEEDED',
+    ]);
+    expect(phases).toEqual(['queued', 'succeeded']);
+  });
+
+  test('heartbeats come after 1, 2, 4, … minutes and then every half hour', async () => {
+    const { lines } = await watched([
+      [0, RUNNING],
+      [4 * HOUR, DONE],
+    ]);
+    const beats = lines
+      .filter((line) => line.includes('still running (RUNNING)'))
+      .map((line) => line.slice(6, 13).trim());
+    expect(beats.slice(0, 5).map((beat) => beat.replace(/ .*/, ''))).toEqual(['1m', '3m', '7m', '15m', '31m']);
+    // Half hours from then on.
+    expect(beats.slice(5).map((beat) => beat.replace(/ .*/, ''))).toEqual(['1h', '1h', '2h', '2h', '3h', '3h']);
+  });
+
+  test('after a change, heartbeats begin with the first one again', async () => {
+    const { lines } = await watched([
+      [0, RUNNING],
+      [20 * MINUTE, status('running', 'UPDATING')],
+      [23 * MINUTE, DONE],
+    ]);
+    expect(lines.some((line) => /2[12]m \d\ds still running \(UPDATING\)/.test(line))).toBe(true);
+  });
+
+  const parts = (load: string, train: string) => ({
+    parts: [
+      { name: 'load', phase: 'running', word: load },
+      { name: 'train', phase: 'running', word: train },
+    ] as const,
+  });
+
+  test('each task of several is told of when it changes', async () => {
+    const { lines } = await watched([
+      [0, status('running', 'RUNNING', parts('RUNNING', 'BLOCKED'))],
+      [5 * SECOND, status('running', 'RUNNING', parts('SUCCESS', 'BLOCKED'))],
+      [10 * SECOND, DONE],
+    ]);
+    expect(lines).toEqual([
+      'info:      0s running   RUNNING',
+      'info:      0s   load: RUNNING',
+      'info:      0s   train: BLOCKED',
+      'info:      5s   load: SUCCESS',
+      'info:     10s succeeded SUCCEEDED',
+    ]);
+  });
+
+  test('a single task, which says the same as the run, is not told of', async () => {
+    const single = { parts: [{ name: 'train', phase: 'running', word: 'RUNNING' }] } as const;
+    const { lines } = await watched([
+      [0, status('running', 'RUNNING', single)],
+      [SECOND, DONE],
+    ]);
+    expect(lines.filter((line) => line.includes('train'))).toEqual([]);
+  });
+
+  test('what the job wrote follows, where it wrote something', async () => {
+    const found = [
+      status('running', 'RUNNING', { newLines: ['epoch 1', 'epoch 2'] }),
+      status('running', 'RUNNING', { newLines: [] }),
+      DONE,
+    ];
+    const { lines } = await watched([[0, () => found.shift() ?? DONE]]);
+    expect(lines).toEqual([
+      'info:      0s running   RUNNING',
+      'remote: epoch 1',
+      'remote: epoch 2',
+      'info:      2s succeeded SUCCEEDED',
+    ]);
   });
 });
