@@ -45,8 +45,8 @@ export function withRedaction(host: Host): Host {
     remote: (lines) => {
       if (lines.length > 0) log.remote(remoteLines(lines.join('\n')).split('\n'));
     },
-    // A log takes a link for its own only as it made it, so nothing may be taken out of it afterwards.
-    link: (url, text) => (text === undefined ? log.link(clean(url)) : log.link(clean(url), clean(text))),
+    // It becomes a part of a line, and is looked at with that.
+    link: log.link,
   };
   return {
     ...host,
