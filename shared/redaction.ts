@@ -68,13 +68,27 @@ export function withRedaction(host: Host): Host {
       if (unheard.length > 0) await host.conceal(unheard);
     },
     report: (report) => host.report(cleanReport(report, stream())),
-    publish: (outputs, stage) =>
-      host.publish(Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, clean(value)])), stage),
+    publish: (outputs, stage) => {
+      // An id was accepted in its service's own form only, and a later step needs it as it is.
+      const cleaned = Object.entries(outputs).map(([name, value]) => [name, name === 'id' ? value : clean(value)]);
+      return host.publish(Object.fromEntries(cleaned), stage);
+    },
   };
 }
 
+/** Reports show the beginning or the end of a text, and less of either than this. */
+const SHOWN_OF_REPORT = 20_000;
+
+/** Both ends of a text: looking through megabytes that no report shows would hold up everything else. */
+function ends(text: string): string {
+  return text.length <= 2 * SHOWN_OF_REPORT
+    ? text
+    : `${text.slice(0, SHOWN_OF_REPORT)}\n…\n${text.slice(-SHOWN_OF_REPORT)}`;
+}
+
 /** A report's parts in the order in which they are shown. */
-function cleanReport({ title, summary, url, facts, remote, ...rest }: Report, clean: (text: string) => string): Report {
+function cleanReport({ title, summary, url, facts, remote, ...rest }: Report, look: (text: string) => string): Report {
+  const clean = (text: string) => look(ends(text));
   const link = (address: string | undefined) => (address === undefined ? {} : { url: clean(address) });
   return {
     ...rest,

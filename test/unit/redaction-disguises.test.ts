@@ -151,3 +151,18 @@ function textsIn(value: unknown): readonly string[] {
   if (typeof value === 'string') return [value];
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : [];
 }
+
+test('of a report whose text is longer than any shows, both ends are looked through', async () => {
+  const { host, seen } = HOSTS.buildkite();
+  await host.conceal([new Secret(TOKEN)]);
+  await host.report({ ...REPORT, remote: [`${TOKEN} first ${'. '.repeat(200_000)} last ${TOKEN}`] });
+  expect(seen()).toContain('last');
+  expect(longestShown(TOKEN, joinedLines(seen()))).toBeLessThan(16);
+});
+
+test('the id that a later step attaches by is handed on as it is', async () => {
+  const { host, seen } = HOSTS.bitbucket();
+  await host.conceal([new Secret('vca_0123456789abcdef0123')]);
+  await host.publish({ id: 'dpl_0123456789abcdef', error: 'dpl_0123456789abcdef' }, 'final');
+  expect(seen()).toBe('dpl_0123456789abcdefdpl[redacted]');
+});
