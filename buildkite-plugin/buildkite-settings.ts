@@ -64,8 +64,12 @@ export function readPluginConfiguration(
 }
 
 function fromJson(text: string, name: string): { settings: ReadonlyMap<string, Json>; problem?: string } {
-  const value = parsed(text);
-  if (isObject(value)) return { settings: withoutNulls(value) };
+  try {
+    const value = parseJson(text);
+    if (isObject(value)) return { settings: withoutNulls(value) };
+  } catch (error) {
+    if (error instanceof RangeError) return { settings: new Map(), problem: `${name} is ${error.message}` };
+  }
   // What it is instead is not shown: a key may be among the settings.
   return { settings: new Map(), problem: `${name} is not a JSON object` };
 }

@@ -64,7 +64,7 @@ async function concludeOver(status: RunStatus, environment: EndingEnvironment): 
     .conclude(client, submitted.id, status, signal, clock)
     .catch((error: unknown): Conclusion => {
       log.warning(
-        `The job's output cannot be read: ${error instanceof SubmitError ? error.message : 'the step was cancelled'}`,
+        `The job's output cannot be read: ${error instanceof SubmitError ? error.message : signal.aborted ? 'the step was cancelled' : 'a fault of keyless-submit; please report it'}`,
       );
       return { outputs: {}, notes: [] };
     });

@@ -4,19 +4,45 @@ export interface JsonObject {
   readonly [key: string]: Json;
 }
 
+/** Documents that are nested deeper are refused: no service has such, and walking them would overflow the stack. */
+export const DEEPEST = 500;
+/** Integers of more digits are read as the number that is nearest: making one of a million digits takes seconds. */
+const MOST_DIGITS = 1_000;
+
 type SourceReviver = (this: unknown, key: string, value: unknown, context: { source?: string }) => unknown;
 const exactIntegers: SourceReviver = (_key, value, context) =>
-  typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(context.source ?? '')
+  typeof value === 'number' && !Number.isSafeInteger(value) && isExact(context.source ?? '')
     ? BigInt(context.source ?? '')
     : value;
 
+function isExact(source: string): boolean {
+  return source.length <= MOST_DIGITS && /^-?\d+$/.test(source);
+}
+
 /**
  * Parses JSON text without losing digits of large integers (run ids may exceed 2^53).
- * @throws SyntaxError for text that is not JSON.
+ * @throws SyntaxError for text that is not JSON, RangeError for one that is nested deeper than `DEEPEST`.
  */
 export function parseJson(text: string): Json {
+  requireShallow(text);
   return (JSON.parse as (text: string, reviver: SourceReviver) => Json)(text, exactIntegers);
 }
+
+function requireShallow(text: string): void {
+  let depth = 0;
+  let inString = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const unit = text.charCodeAt(at);
+    if (unit === BACKSLASH) at += 1;
+    else if (unit === QUOTE) inString = !inString;
+    else if (inString) continue;
+    else if (unit === OPEN_BRACKET || unit === OPEN_BRACE) depth += 1;
+    else if (unit === CLOSE_BRACKET || unit === CLOSE_BRACE) depth -= 1;
+    if (depth > DEEPEST) throw new RangeError(`nested deeper than ${DEEPEST} levels`);
+  }
+}
+
+const [BACKSLASH, QUOTE, OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE] = [0x5c, 0x22, 0x5b, 0x5d, 0x7b, 0x7d];
 
 const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
 

@@ -45,8 +45,8 @@ export function withRedaction(host: Host): Host {
     remote: (lines) => {
       if (lines.length > 0) log.remote(remoteLines(lines.join('\n')).split('\n'));
     },
-    // A log takes a link for its own only as it made it, so nothing may be taken out of it afterwards.
-    link: (url, text) => (text === undefined ? log.link(clean(url)) : log.link(clean(url), clean(text))),
+    // It becomes a part of a line, and is looked at with that.
+    link: log.link,
   };
   return {
     ...host,
@@ -69,14 +69,26 @@ export function withRedaction(host: Host): Host {
     },
     report: (report, key) => host.report(cleanReport(report, stream()), key),
     publish: (outputs, stage, key) => {
-      const cleaned = Object.entries(outputs).map(([name, value]) => [name, clean(value)] as const);
+      // An id was accepted in its service's own form only, and a later step needs it as it is.
+      const cleaned = Object.entries(outputs).map(([name, value]) => [name, name === 'id' ? value : clean(value)]);
       return host.publish(Object.fromEntries(cleaned), stage, key);
     },
   };
 }
 
+/** Reports show the beginning or the end of a text, and less of either than this. */
+const SHOWN_OF_REPORT = 20_000;
+
+/** Both ends of a text: looking through megabytes that no report shows would hold up everything else. */
+function ends(text: string): string {
+  return text.length <= 2 * SHOWN_OF_REPORT
+    ? text
+    : `${text.slice(0, SHOWN_OF_REPORT)}\n…\n${text.slice(-SHOWN_OF_REPORT)}`;
+}
+
 /** A report's parts in the order in which they are shown. */
-function cleanReport({ title, summary, url, facts, remote, ...rest }: Report, clean: (text: string) => string): Report {
+function cleanReport({ title, summary, url, facts, remote, ...rest }: Report, look: (text: string) => string): Report {
+  const clean = (text: string) => look(ends(text));
   const link = (address: string | undefined) => (address === undefined ? {} : { url: clean(address) });
   return {
     ...rest,

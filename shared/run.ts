@@ -52,6 +52,8 @@ export async function run(given: RunEnvironment): Promise<number> {
     // A fault of this program is none of the cancellation's, and tells nothing about the job.
     if (!signal.aborted || error !== signal.reason) throw error;
     host.log.warning('The step was cancelled before anything was submitted.');
+    if (host.context.attempt > 1)
+      host.log.info('A job that an earlier run of this step submitted may still be running.');
     return exitCodeOf(signal);
   }
 }

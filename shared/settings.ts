@@ -195,12 +195,15 @@ export interface Faults {
 /** Faults in the spelling of one CI. */
 export function collectFaults(spell: (setting: string) => string): Faults {
   const messages: string[] = [];
+  const known = new Set<string>();
   return {
     messages,
     spell,
     add: (subject, problem) => {
       const message = `${typeof subject === 'string' ? spell(subject) : subject.place}: ${problem}`;
-      if (!messages.includes(message)) messages.push(message);
+      if (known.has(message)) return;
+      known.add(message);
+      messages.push(message);
     },
   };
 }

@@ -1,5 +1,6 @@
+import type { Scalar } from 'yaml';
 import type { Files } from './files.ts';
-import { isObject, type Json, type JsonObject } from './json.ts';
+import { DEEPEST, isArray, isObject, type Json, type JsonObject } from './json.ts';
 import { looksLikeKey } from './key-shapes.ts';
 import { plainLine } from './remote-text.ts';
 import { type Faults, showValue } from './settings.ts';
@@ -44,21 +45,37 @@ export async function parseSpec(
   faults: Faults,
 ): Promise<JsonObject | undefined> {
   const before = faults.messages.length;
-  const { LineCounter, isAlias, isScalar, parseDocument, visit } = await import('yaml');
+  const { LineCounter, isAlias, isMap, isScalar, parseDocument, visit } = await import('yaml');
   const lines = new LineCounter();
   const place = (offset: number) => {
     const { line, col } = lines.linePos(offset);
     return { place: `${name}:${line}:${col}` };
   };
   try {
-    const document = parseDocument(text, { intAsBigInt: true, lineCounter: lines, merge: true, prettyErrors: false });
+    const document = parseDocument(text, {
+      intAsBigInt: true,
+      lineCounter: lines,
+      merge: true,
+      prettyErrors: false,
+      // It compares each key with all others of its map; `visit` below looks for the same in one go.
+      uniqueKeys: false,
+    });
     const problems = [...document.errors, ...document.warnings];
     // The parser reports its own overflow as a fault of the text, among others that follow from it.
     if (problems.some(({ message }) => message.includes('call stack'))) throw new RangeError();
     for (const { pos, message } of problems) faults.add(place(pos[0]), message);
     if (faults.messages.length > before) return undefined;
 
-    visit(document, (key, node) => {
+    visit(document, (key, node, path) => {
+      if (path.length > DEEPEST * 2) throw new RangeError();
+      if (isMap(node)) {
+        for (const twice of repeatedKeys(
+          node.items.map((pair) => pair.key),
+          isScalar,
+        ))
+          faults.add(place(twice.range?.[0] ?? 0), 'Map keys must be unique');
+        return;
+      }
       if (isAlias(node) || !isScalar(node) || key === 'key') return;
       const at = place(node.range?.[0] ?? 0);
       if (typeof node.value === 'string') {
@@ -78,11 +95,23 @@ export async function parseSpec(
 }
 
 /** The parser gives every integer as a bigint; those that a number holds exactly become numbers. */
-function withNumbers(value: Json): Json {
+function withNumbers(value: Json, depth = 0): Json {
+  if (depth > DEEPEST) throw new RangeError();
   if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value;
-  if (Array.isArray(value)) return value.map(withNumbers);
+  if (Array.isArray(value)) return value.map((item) => withNumbers(item, depth + 1));
   if (!isObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withNumbers(item)]));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withNumbers(item, depth + 1)]));
+}
+
+/** The keys of a map that were there before. */
+function repeatedKeys(keys: readonly unknown[], isScalar: (key: unknown) => key is Scalar): readonly Scalar[] {
+  const seen = new Set<unknown>();
+  return keys.filter((key): key is Scalar => {
+    if (!isScalar(key)) return false;
+    const isRepeated = seen.has(key.value);
+    seen.add(key.value);
+    return isRepeated;
+  });
 }
 
 function asMapping(value: Json, faults: Faults, subject: string | { place: string }): JsonObject | undefined {
@@ -105,7 +134,7 @@ function pathSteps(path: string): readonly (string | number)[] | undefined {
     const [, name, index, quoted = ''] = match;
     steps.push(index === undefined ? (name ?? quoted) : Number(index));
   }
-  return typeof steps[0] === 'string' ? steps : undefined;
+  return typeof steps[0] === 'string' && steps.length <= DEEPEST ? steps : undefined;
 }
 
 /**
@@ -113,7 +142,7 @@ function pathSteps(path: string): readonly (string | number)[] | undefined {
  * an index may be at most the list's length, which appends. The given spec is not changed.
  */
 export function applyOverrides(spec: JsonObject, given: Readonly<Record<string, Json>>, faults: Faults): JsonObject {
-  let result: Json = spec;
+  const result: JsonObject = structuredClone(spec);
   for (const [path, value] of Object.entries(given)) {
     const steps = pathSteps(path);
     if (steps === undefined) {
@@ -121,29 +150,39 @@ export function applyOverrides(spec: JsonObject, given: Readonly<Record<string, 
         'set',
         `expected a path such as tasks[0].task_key or conf["name.with.dots"]; got ${plainLine(path, 80)}`,
       );
-      continue;
-    }
-    const updated = withValue(result, steps, value);
-    if (updated === undefined)
+    } else if (!setAt(result, steps, structuredClone(value))) {
       faults.add(
         'set',
         `${plainLine(path, 80)} does not fit the spec: a list index past the end, or a field of something that is not a mapping`,
       );
-    else result = updated;
+    }
   }
-  return result as JsonObject;
+  return result;
 }
 
-function withValue(target: Json | undefined, steps: readonly (string | number)[], value: Json): Json | undefined {
-  const [step, ...rest] = steps;
-  if (step === undefined) return value;
-  if (typeof step === 'number') {
-    const items = target === undefined ? [] : target;
-    if (!Array.isArray(items) || step > items.length) return undefined;
-    const inner = withValue(items[step], rest, value);
-    return inner === undefined ? undefined : items.toSpliced(step, 1, inner);
+/** Puts a value at a path, in place; false, with nothing changed, when the path does not fit. */
+function setAt(root: Json, steps: readonly (string | number)[], value: Json): boolean {
+  let target: Json = root;
+  for (const [index, step] of steps.entries()) {
+    const fits = typeof step === 'number' ? isArray(target) && step <= target.length : isObject(target);
+    if (!fits) return false;
+    const next: Json | undefined = Object.getOwnPropertyDescriptor(target, step)?.value;
+    if (next === undefined || index === steps.length - 1) {
+      const made = madeOf(steps.slice(index + 1), value);
+      // A plain assignment to `__proto__` would make no member.
+      if (made !== undefined)
+        Object.defineProperty(target, step, { value: made, writable: true, enumerable: true, configurable: true });
+      return made !== undefined;
+    }
+    target = next;
   }
-  if (target !== undefined && !isObject(target)) return undefined;
-  const inner = withValue(target?.[step], rest, value);
-  return inner === undefined ? undefined : { ...target, [step]: inner };
+  return false;
+}
+
+/** A value within new objects and lists; undefined where an index leaves a gap. */
+function madeOf(steps: readonly (string | number)[], value: Json): Json | undefined {
+  return steps.reduceRight<Json | undefined>((inner, step) => {
+    if (inner === undefined || (typeof step === 'number' && step > 0)) return undefined;
+    return typeof step === 'number' ? [inner] : { [step]: inner };
+  }, value);
 }

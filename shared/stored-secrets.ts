@@ -50,7 +50,7 @@ export async function concealCopies(
   const copies = [...given].flatMap(([name, written]) => {
     // Where settings are variables, each is the value of its own.
     const own = `_${name.replaceAll('-', '_')}`.toLowerCase();
-    const texts = textsIn(written);
+    const texts = [...textsIn(written), ...namesIn(written)];
     return named.filter(({ variable, value }) => !isOwn(variable, own) && texts.some((text) => text.includes(value)));
   });
   if (copies.length > 0) await host.conceal(copies.map(({ value }) => new Secret(value)));
@@ -63,7 +63,9 @@ function isOwn(variable: string, setting: string): boolean {
 
 /** Hides whatever looks like a key in settings that may be shown because something is wrong with them. */
 export async function concealPasted(given: ReadonlyMap<string, Json>, host: Host): Promise<void> {
-  const pasted = [...given].flatMap(([name, value]) => [name, ...textsIn(value)]).filter(looksLikeKey);
+  const pasted = [...given]
+    .flatMap(([name, value]) => [name, ...textsIn(value), ...namesIn(value)])
+    .filter(looksLikeKey);
   if (pasted.length > 0) await host.conceal(pasted.map((text) => new Secret(text)));
 }
 
@@ -74,6 +76,11 @@ function isPlaceholder(text: string): boolean {
 
 function textsIn(value: Json): readonly string[] {
   if (isArray(value)) return value.flatMap(textsIn);
-  if (isObject(value)) return Object.entries(value).flatMap(([name, member]) => [name, ...textsIn(member)]);
+  if (isObject(value)) return Object.values(value).flatMap(textsIn);
   return typeof value === 'string' ? [value] : [];
+}
+
+function namesIn(value: Json): readonly string[] {
+  if (isArray(value)) return value.flatMap(namesIn);
+  return isObject(value) ? [...Object.keys(value), ...Object.values(value).flatMap(namesIn)] : [];
 }

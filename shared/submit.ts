@@ -103,7 +103,12 @@ async function resubmitUntilNew(
       throw error;
     });
     if (candidate === undefined) continue;
-    const status = await job.status(client, candidate.id, signal);
+    const status = await job.status(client, candidate.id, signal).catch((error: unknown) => {
+      // There is a job, which is to be cancelled with the step.
+      if (signal.aborted) return undefined;
+      throw error;
+    });
+    if (status === undefined) return { ...candidate, origin: 'found' };
     // Nobody had used this token: the run is this step's own, however soon it ended.
     const { sentAt } = candidate;
     const startedAfter = sentAt !== undefined && status.startedAt !== undefined && status.startedAt >= sentAt;

@@ -195,7 +195,7 @@ function placeholderTable(): string {
     '| Placeholder | Value |',
     '| --- | --- |',
     ...rows,
-    '| `@{env:NAME}` | the environment variable `NAME` of the step |',
+    "| `@{env:NAME}` | the environment variable `NAME` of the step; of the CI's own variables only those that describe the build |",
     '| `@@{` | a literal `@{` |',
   ].join('\n');
 }

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { SubmitError } from '../errors.ts';
 import { isLoopback, isTransient, type Obstacle, type Transport, type TransportFault } from '../http.ts';
 import { plainLine } from '../remote-text.ts';
+import { showValue } from '../settings.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -38,7 +39,7 @@ export function network(env: Env, agentsUseProxies = nodeUsesProxies): Network {
   if (base === null || base.protocol !== 'http:' || !isLoopback(base.hostname)) {
     throw new SubmitError('invalid-settings', {
       happened: 'KEYLESS_SUBMIT_SIMULATORS is not an address of simulators; nothing was sent',
-      presented: [`KEYLESS_SUBMIT_SIMULATORS: ${plainLine(simulators, 80)}`],
+      presented: [`KEYLESS_SUBMIT_SIMULATORS: ${showValue(simulators)}`],
       expected: ['an http:// address on loopback, such as http://127.0.0.1:8700'],
       remedy: ['Correct the variable, or remove it to use the real services.'],
     });

@@ -18,6 +18,8 @@ export interface DatabricksTrust {
   readonly clientId: string | undefined;
   /** What the federation policy expects in `aud`. */
   readonly audience: string;
+  /** Whether the CI's default audience will do as well: unless another was asked for, only the service can tell. */
+  readonly acceptsDefault: boolean;
 }
 
 // The exchanged token lives no longer than the token handed in, so a long-lived one is asked for where the CI lets us choose.
@@ -54,7 +56,11 @@ export function databricksCredential(trust: DatabricksTrust, environment: Exchan
   let shown = false;
 
   const exchange = async (signal: AbortSignal): Promise<Credential> => {
-    const demand = { audiences: [trust.audience], acceptsDefault: true, lifetimeSeconds: LIFETIME_SECONDS } as const;
+    const demand = {
+      audiences: [trust.audience],
+      acceptsDefault: trust.acceptsDefault,
+      lifetimeSeconds: LIFETIME_SECONDS,
+    };
     const subject = await getSubjectToken(subjectTokens, demand, clock, signal);
     if (!subjectTokens.renewable) subjectEndsAt = subject.expiresAt;
     await conceal([subject.token]);

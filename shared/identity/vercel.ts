@@ -19,6 +19,8 @@ export interface VercelTrust {
   readonly policyId: string | undefined;
   /** What the policy expects in `aud`. */
   readonly audience: string;
+  /** Whether the CI's default audience will do as well: unless another was asked for, only the service can tell. */
+  readonly acceptsDefault: boolean;
 }
 
 /** The service's own command line tool, whose policies allow deployments. */
@@ -64,7 +66,11 @@ export function vercelCredential(trust: VercelTrust, environment: ExchangeEnviro
   let live: readonly LiveToken[] = [];
 
   const exchange = async (signal: AbortSignal): Promise<Credential> => {
-    const demand = { audiences: [trust.audience], acceptsDefault: true, lifetimeSeconds: LIFETIME_SECONDS } as const;
+    const demand = {
+      audiences: [trust.audience],
+      acceptsDefault: trust.acceptsDefault,
+      lifetimeSeconds: LIFETIME_SECONDS,
+    };
     const subject = await getSubjectToken(subjectTokens, demand, clock, signal);
     if (!subjectTokens.renewable) subjectEndsAt = subject.expiresAt;
     await conceal([subject.token]);

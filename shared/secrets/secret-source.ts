@@ -63,7 +63,7 @@ export function brokeredSecret(setting: string, secret: BrokerSecret): SecretSou
 export function secretText({ title, key }: Pick<BrokerSecret, 'title' | 'key'>, { text }: Reading): string {
   const whole = key === undefined ? text : memberOf(title, key, text);
   // Shells and editors end what they write with a line feed, and no key ends with one.
-  const line = whole.replace(/(?:\r?\n)+$/, '');
+  const line = withoutLineEnds(whole);
   const json = key === undefined ? parsed(line) : undefined;
   // The other members are not for the service that gets this one, and no key is JSON itself.
   if (isObject(json))
@@ -81,6 +81,12 @@ export function secretText({ title, key }: Pick<BrokerSecret, 'title' | 'key'>, 
 export function headerText(title: string, value: Secret): Secret {
   if (/^[\t\x20-\x7e\x80-\xff]*$/.test(value.reveal())) return value;
   throw unusable(title, 'it has a character that no header can have', ['what the service gave, copied as it is']);
+}
+
+function withoutLineEnds(text: string): string {
+  let line = text;
+  while (line.endsWith('\n')) line = line.slice(0, line.endsWith('\r\n') ? -2 : -1);
+  return line;
 }
 
 function memberOf(title: string, key: string, text: string): string {

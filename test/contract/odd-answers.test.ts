@@ -122,6 +122,7 @@ test.each(Object.entries(ODD_RUNS))(
       const { exitCode, log } = await runStep(stage, { kind, ci: 'buildkite', build });
       expect([EXIT.done, EXIT.jobFailed], `${run}: ${log}`).toContain(exitCode);
       expect(log, run).toContain('Result');
+      expect(log, run).not.toContain('output cannot be read');
     }
   },
 );

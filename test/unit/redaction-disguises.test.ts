@@ -117,7 +117,7 @@ test('structured outputs are still JSON when something was taken out of them', a
       const { host, seen } = HOSTS.bitbucket();
       await host.conceal([new Secret(secret)]);
       const tasks = [
-        { result: `\n${secret}`, error: `\u0007A"\\${disguise(secret)}\\` },
+        { result: `\n${secret.slice(1)}`, error: `\u0007A"\\${disguise(secret)}\\` },
         { result: disguise(disguise(secret)) },
       ];
       await host.publish({ tasks: JSON.stringify(tasks) }, 'final', KEY);
@@ -152,3 +152,18 @@ function textsIn(value: unknown): readonly string[] {
   if (typeof value === 'string') return [value];
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : [];
 }
+
+test('of a report whose text is longer than any shows, both ends are looked through', async () => {
+  const { host, seen } = HOSTS.buildkite();
+  await host.conceal([new Secret(TOKEN)]);
+  await host.report({ ...REPORT, remote: [`${TOKEN} first ${'. '.repeat(200_000)} last ${TOKEN}`] }, KEY);
+  expect(seen()).toContain('last');
+  expect(longestShown(TOKEN, joinedLines(seen()))).toBeLessThan(16);
+});
+
+test('the id that a later step attaches by is handed on as it is', async () => {
+  const { host, seen } = HOSTS.bitbucket();
+  await host.conceal([new Secret('vca_0123456789abcdef0123')]);
+  await host.publish({ id: 'dpl_0123456789abcdef', error: 'dpl_0123456789abcdef' }, 'final', KEY);
+  expect(seen()).toBe('dpl_0123456789abcdefdpl[redacted]');
+});

@@ -45,6 +45,7 @@ export function databricksTrust(values: SettingValues<typeof databricksSettings>
     workspaceId,
     clientId: values['client-id'],
     audience: values.audience ?? `${origin}/oidc/v1/token`,
+    acceptsDefault: values.audience === undefined,
   };
 }
 

@@ -8,6 +8,7 @@ import type { PrefectCall } from './prefect-call.ts';
 const READ_ARTIFACTS = 100;
 const SHOWN_ARTIFACTS = 20;
 const SHOWN_LINES = 40;
+const MOST_COLUMNS = 100;
 const DATA_LIMIT = 10_000;
 const TOTAL_LIMIT = 30_000;
 
@@ -62,42 +63,54 @@ function cutLines(text: string): readonly string[] {
 
 function artifactLines(artifact: Json): readonly string[] {
   const data = isObject(artifact) ? artifact.data : undefined;
-  const lines = linesOf(typeOf(artifact), data);
-  return lines.length > SHOWN_LINES
-    ? [...lines.slice(0, SHOWN_LINES), `… and ${lines.length - SHOWN_LINES} more lines`]
-    : lines;
+  const { lines, count } = linesOf(typeOf(artifact), data);
+  return count > SHOWN_LINES ? [...lines.slice(0, SHOWN_LINES), `… and ${count - SHOWN_LINES} more lines`] : lines;
 }
 
-function linesOf(type: string, data: Json | undefined): readonly string[] {
-  if (data === undefined || data === null) return [];
-  if (type === 'progress') return [`${textAt({ data }, 'data') ?? ''} %`];
-  if (type === 'image' || type === 'result') return [];
+/** The first lines of something, and how many it has. */
+interface Lines {
+  readonly lines: readonly string[];
+  readonly count: number;
+}
+
+function allOf(lines: readonly string[]): Lines {
+  return { lines, count: lines.length };
+}
+
+function linesOf(type: string, data: Json | undefined): Lines {
+  if (data === undefined || data === null) return allOf([]);
+  if (type === 'progress') return allOf([`${textAt({ data }, 'data') ?? ''} %`]);
+  if (type === 'image' || type === 'result') return allOf([]);
   if (type === 'table') return tableLines(structured(data));
-  return typeof data === 'string' ? plainText(data.slice(0, DATA_LIMIT)).split('\n') : [stringifyJson(data)];
+  return allOf(typeof data === 'string' ? plainText(data.slice(0, DATA_LIMIT)).split('\n') : [stringifyJson(data)]);
 }
 
 /** Tables come as JSON text: a list of rows (by column or in order), or columns by name. */
-function tableLines(table: Json): readonly string[] {
+function tableLines(table: Json): Lines {
   if (isArray(table)) {
-    const columns = isObject(table[0]) ? Object.keys(table[0]) : undefined;
-    const rows = table.map((row) =>
-      isArray(row) ? row : isObject(row) ? (columns ?? []).map((name) => row[name] ?? null) : [row],
-    );
-    return [...(columns === undefined ? [] : [cells(columns)]), ...rows.map(cells)];
+    const columns = isObject(table[0]) ? Object.keys(table[0]).slice(0, MOST_COLUMNS) : undefined;
+    const rows = table
+      .slice(0, SHOWN_LINES)
+      .map((row) => (isArray(row) ? row : isObject(row) ? (columns ?? []).map((name) => row[name] ?? null) : [row]));
+    const heading = columns === undefined ? [] : [cells(columns)];
+    return { lines: [...heading, ...rows.map(cells)], count: heading.length + table.length };
   }
-  if (!isObject(table)) return [cell(table)];
+  if (!isObject(table)) return allOf([cell(table)]);
   const columns = Object.entries(table).map(([name, values]) => [name, isArray(values) ? values : [values]] as const);
-  const length = Math.max(0, ...columns.map(([, values]) => values.length));
-  const rows = Array.from({ length }, (_, index) => cells(columns.map(([, values]) => values[index] ?? null)));
-  return [cells(columns.map(([name]) => name)), ...rows];
+  const length = columns.reduce((longest, [, values]) => Math.max(longest, values.length), 0);
+  const shown = columns.slice(0, MOST_COLUMNS);
+  const rows = Array.from({ length: Math.min(length, SHOWN_LINES) }, (_, index) =>
+    cells(shown.map(([, values]) => values[index] ?? null)),
+  );
+  return { lines: [cells(shown.map(([name]) => name)), ...rows], count: length + 1 };
 }
 
 function cells(row: readonly Json[]): string {
-  return row.map(cell).join(' | ');
+  return row.slice(0, MOST_COLUMNS).map(cell).join(' | ');
 }
 
 function cell(value: Json): string {
-  return plainLine(typeof value === 'string' ? value : stringifyJson(value), 200);
+  return plainLine(typeof value === 'string' ? value : stringifyJson(value).slice(0, 2_000), 200);
 }
 
 function structured(data: Json): Json {

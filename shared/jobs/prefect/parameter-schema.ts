@@ -24,7 +24,7 @@ function unknownNames(given: readonly string[], properties: JsonObject, schema: 
   const open = known.length === 0 || 'additionalProperties' in schema || isObject(properties.kwargs);
   if (open) return [];
   return given
-    .filter((name) => !(name in properties))
+    .filter((name) => !Object.hasOwn(properties, name))
     .map((name) => {
       const nearest = nearestName(name, known);
       const hint = nearest === undefined ? `the flow has ${known.join(', ')}` : `did you mean ${nearest}?`;

@@ -1,4 +1,5 @@
 import { isLoopback } from '../../http.ts';
+import { withoutTrailing } from '../../remote-text.ts';
 
 /** Where a Prefect API is, and where its pages are. */
 export interface PrefectServer {
@@ -35,7 +36,7 @@ export function readApiUrl(
   if (url.search !== '' || url.hash !== '') return { problem: 'expected an address without ? and #' };
   if (url.protocol === 'http:' && !isLoopback(url.hostname))
     return { problem: 'only https is allowed, except for http on this machine itself' };
-  const path = url.pathname.replace(/\/+$/, '');
+  const path = withoutTrailing(url.pathname, '/');
   return CLOUD_HOSTS.has(url.hostname) ? cloudServer(url, path, uiUrl) : ownServer(url, path, uiUrl);
 }
 
@@ -73,5 +74,5 @@ function ownServer(url: URL, path: string, uiUrl: string | undefined): ReturnTyp
 }
 
 function withoutSlash(address: string | undefined): string | undefined {
-  return address?.replace(/\/+$/, '');
+  return address === undefined ? undefined : withoutTrailing(address, '/');
 }

@@ -1,11 +1,14 @@
 import { isArray, isObject, type Json, type JsonObject, objectAt, textAt } from '../../json.ts';
-import { plainLine } from '../../remote-text.ts';
+import { plainLine, withoutTrailing } from '../../remote-text.ts';
 import { Secret } from '../../secret.ts';
 
 /** What became of the steps by which a deployment's code is fetched. */
 export type Pinned =
   | { readonly steps: readonly Json[]; readonly before: string | undefined }
   | { readonly problem: string; readonly found: readonly string[] };
+
+/** No address is longer, and patterns would take long on one that is. */
+const LONGEST_ADDRESS = 2_000;
 
 // `prefect.deployments.steps.git_clone`, and the names that it had before or has in between.
 const GIT_CLONE = /(?:^|\.)a?git_clone(?:_project)?$/;
@@ -61,7 +64,10 @@ export function pullSecrets(given: Json | undefined): readonly Secret[] {
 }
 
 function withoutLogin(address: string): string {
-  return address.replace(/^([a-z+]+:\/\/)?.*@/i, '$1').replace(/[?#].*$/, '');
+  return address
+    .slice(0, LONGEST_ADDRESS)
+    .replace(/^([a-z+]+:\/\/)?.*@/i, '$1')
+    .replace(/[?#].*$/, '');
 }
 
 function branchOf(inputs: JsonObject | undefined): string | undefined {
@@ -93,12 +99,13 @@ function isOwn(inputs: JsonObject, repositoryUrl: string | undefined, isOnly: bo
 
 /** `host/path` of a repository, whichever way it is cloned. */
 function plainRepository(address: string): string {
-  return address
+  const plain = address
+    .slice(0, LONGEST_ADDRESS)
     .trim()
     .replace(/^[a-z+]+:\/\//i, '')
     .replace(/^[^@/]*@/, '')
-    .replace(/^([^/:]+):(?:\d+\/)?/, '$1/')
-    .replace(/\/+$/, '')
+    .replace(/^([^/:]+):(?:\d+\/)?/, '$1/');
+  return withoutTrailing(plain, '/')
     .replace(/\.git$/i, '')
     .toLowerCase();
 }

@@ -1,5 +1,5 @@
 import type { OutputUnit, Schema } from '@cfworker/json-schema';
-import { isArray, isObject, type Json, type JsonObject, listAt } from '../../json.ts';
+import { isArray, isObject, type Json, type JsonObject, listAt, objectAt } from '../../json.ts';
 
 /** One place of a value that its schema does not allow. */
 export interface SchemaFault {
@@ -27,6 +27,9 @@ export async function schemaFaults(schema: JsonObject, value: JsonObject): Promi
   }
 }
 
+/** Each is compared with the others. */
+const MOST_ERRORS = 500;
+
 // Errors that only say that something inside does not fit, which is told by itself.
 const WRAPPERS = new Set([
   'properties',
@@ -44,8 +47,8 @@ const CHOICES = new Set(['anyOf', 'oneOf']);
 
 function faultsOf(errors: readonly OutputUnit[], schema: JsonObject, value: JsonObject): readonly SchemaFault[] {
   const faults = new Map<string, SchemaFault>();
-  const choices = errors.filter(({ keyword }) => CHOICES.has(keyword));
-  for (const error of errors) {
+  const choices = errors.slice(0, MOST_ERRORS).filter(({ keyword }) => CHOICES.has(keyword));
+  for (const error of errors.slice(0, MOST_ERRORS)) {
     const { keyword, keywordLocation, instanceLocation } = error;
     const inChoice = choices.some(
       (choice) => choice !== error && keywordLocation.startsWith(`${choice.keywordLocation}/`),
@@ -65,10 +68,14 @@ function faultsOf(errors: readonly OutputUnit[], schema: JsonObject, value: Json
 }
 
 function isExplained(wrapper: OutputUnit, errors: readonly OutputUnit[]): boolean {
-  return errors.some(
-    (other) =>
-      other !== wrapper && !WRAPPERS.has(other.keyword) && other.instanceLocation.startsWith(wrapper.instanceLocation),
-  );
+  return errors
+    .slice(0, MOST_ERRORS)
+    .some(
+      (other) =>
+        other !== wrapper &&
+        !WRAPPERS.has(other.keyword) &&
+        other.instanceLocation.startsWith(wrapper.instanceLocation),
+    );
 }
 
 function expectation({ keyword, keywordLocation, error }: OutputUnit, schema: JsonObject): string {
@@ -131,8 +138,13 @@ function steps(pointer: string): readonly string[] {
 const BY_NAME = new Set(['properties', 'patternProperties', 'definitions', '$defs', 'dependentSchemas']);
 const PLAIN = new Set(['default', 'examples', 'example', 'enum', 'const', 'required']);
 
+/** Without formats, and without patterns that could take for ever: for those the server decides. */
 function withoutFormats(schema: JsonObject): JsonObject {
-  const kept = Object.entries(schema).filter(([keyword]) => keyword !== 'format');
+  const isOpen = !Object.keys(objectAt(schema, 'patternProperties')).every(isQuick);
+  const dropped = new Set(['format', ...(isOpen ? ['patternProperties', 'additionalProperties'] : [])]);
+  const kept = Object.entries(schema).filter(
+    ([keyword, rule]) => !dropped.has(keyword) && !(keyword === 'pattern' && !isQuick(String(rule))),
+  );
   return Object.fromEntries(
     kept.map(([keyword, rule]) => {
       if (PLAIN.has(keyword)) return [keyword, rule];
@@ -148,6 +160,15 @@ function withoutFormats(schema: JsonObject): JsonObject {
       return [keyword, isObject(rule) ? withoutFormats(rule) : rule];
     }),
   );
+}
+
+/** Whether a pattern takes time in proportion to the text: at most one repetition without a limit, from the beginning on, and no repeated group. */
+function isQuick(pattern: string): boolean {
+  const plain = pattern.replace(/\\[\s\S]|\[(?:\\[\s\S]|[^\]\\])*\]/g, (part) =>
+    /^\\[1-9k]/.test(part) ? '()*' : 'x',
+  );
+  const endless = plain.match(/[*+]|\{\d+,\}/g) ?? [];
+  return !/\)[*+?{]/.test(plain) && (endless.length === 0 || (endless.length === 1 && plain.startsWith('^')));
 }
 
 /** The validator knows no bigint. */

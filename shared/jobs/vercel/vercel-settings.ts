@@ -84,6 +84,7 @@ export function vercelIdentity(values: VercelValues, binding: Binding): VercelId
     clientId: values['client-id'] ?? VERCEL_CLI_CLIENT,
     policyId: values['policy-id'],
     audience: values.audience ?? AUDIENCE,
+    acceptsDefault: values.audience === undefined,
   };
   if (source === undefined) {
     return {

@@ -10,6 +10,9 @@ export interface Asker {
   readonly region: string;
 }
 
+/** The reason stands at the beginning of a message. */
+const LONGEST_WORDS = 4_000;
+
 const GUIDE = 'docs/vertex-ai.md';
 
 /**
@@ -65,7 +68,9 @@ export function explainGoogle(asker: Asker, call: HttpCall, answer: Answer): Sub
       ],
     );
   }
-  const actAs = /permission to act as service_account: ?([^\s]+@[^\s.]+(?:\.[^\s.]+)*)/.exec(words);
+  const actAs = /permission to act as service_account: ?([\w.+-]{1,200}@[\w-]{1,100}(?:\.[\w-]{1,100}){0,10})/.exec(
+    words.slice(0, LONGEST_WORDS),
+  );
   if (actAs !== null) {
     const account = plainLine(actAs[1] ?? '', 120);
     return reject(
@@ -126,7 +131,8 @@ function errorInfo(error: JsonObject): { reason?: string; permission?: string; s
 }
 
 function optional<K extends string>(key: K, value: string | undefined): { [P in K]?: string } {
-  return (value === undefined ? {} : { [key]: plainLine(value, 120) }) as { [P in K]?: string };
+  // They are shown within commands to copy.
+  return (value === undefined || !/^[\w./-]{1,120}$/.test(value) ? {} : { [key]: value }) as { [P in K]?: string };
 }
 
 function fieldViolations(error: JsonObject): readonly string[] {
