@@ -87,10 +87,13 @@ const FACTS = [
   'UNBLOCKER_TEAMS',
 ];
 /** Variables of a job that may hold credentials of the CI. */
-export const BUILDKITE_PROTECTED: ProtectedVariables = protectedBut(
-  /^BUILDKITE_/i,
-  FACTS.map((name) => `BUILDKITE_${name}`),
-);
+export const BUILDKITE_PROTECTED: ProtectedVariables = {
+  ...protectedBut(
+    /^BUILDKITE_/i,
+    FACTS.map((name) => `BUILDKITE_${name}`),
+  ),
+  ofSettings: /^BUILDKITE_PLUGIN/,
+};
 const REPORT_TIMEOUT_MS = 10_000;
 const REDACT_TIMEOUT_MS = 5_000;
 /** Buildkite discourages larger values of single keys. */

@@ -3,6 +3,8 @@ export interface ProtectedVariables {
   has(name: string, value?: string): boolean;
   /** Facts of the build, which are no secrets whatever they are called. */
   readonly facts?: ReadonlySet<string>;
+  /** The variables in which the CI hands over the settings, whose names hold those of the settings. */
+  readonly ofSettings?: RegExp;
 }
 
 /** An address with a login in it. */

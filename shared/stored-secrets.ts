@@ -31,7 +31,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 /** Shorter values may be any word. */
 const SHORTEST_COPY = 8;
-const SECRET_NAME = /TOKEN|KEY|SECRET|PASSW|CREDENTIAL|AUTH/i;
+const SECRET_NAME = /TOKEN|KEY(?!LESS)|SECRET|PASSW|CREDENTIAL|AUTH(?!OR)/i;
 
 /**
  * Hides what stands in a setting and is the value of a variable whose name says that it is secret: it may have been pasted or filled in
@@ -44,7 +44,8 @@ export async function concealCopies(
 ): Promise<void> {
   const named = Object.entries(env).flatMap(([variable, value = '']) => {
     const isPlainAddress = /^https?:\/\/[^@]*$/.test(value);
-    const isNamed = SECRET_NAME.test(variable) && protectedVariables.facts?.has(variable) !== true;
+    const { facts, ofSettings } = protectedVariables;
+    const isNamed = SECRET_NAME.test(variable) && facts?.has(variable) !== true && ofSettings?.test(variable) !== true;
     return isNamed && value.length >= SHORTEST_COPY && !isPlainAddress ? [{ variable, value }] : [];
   });
   const copies = [...given].flatMap(([name, written]) => {

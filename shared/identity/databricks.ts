@@ -4,7 +4,13 @@ import { textAt } from '../json.ts';
 import { plainLine } from '../remote-text.ts';
 import { type Credential, type CredentialSource, cachedCredential } from './credential.ts';
 import type { ExchangeEnvironment } from './exchange.ts';
-import { describeToken, getSubjectToken, logToken, type SubjectToken } from './subject-token.ts';
+import {
+  describeToken,
+  getSubjectToken,
+  logToken,
+  type SubjectToken,
+  type SubjectTokenDemand,
+} from './subject-token.ts';
 import { lifetimeAt, tokenAt } from './token-answer.ts';
 
 export interface DatabricksTrust {
@@ -56,7 +62,7 @@ export function databricksCredential(trust: DatabricksTrust, environment: Exchan
   let shown = false;
 
   const exchange = async (signal: AbortSignal): Promise<Credential> => {
-    const demand = {
+    const demand: SubjectTokenDemand = {
       audiences: [trust.audience],
       acceptsDefault: trust.acceptsDefault,
       lifetimeSeconds: LIFETIME_SECONDS,

@@ -4,7 +4,7 @@ import { plainLine } from '../remote-text.ts';
 import type { Secret } from '../secret.ts';
 import { type Credential, type CredentialSource, cachedCredential } from './credential.ts';
 import type { ExchangeEnvironment } from './exchange.ts';
-import { getSubjectToken, logToken } from './subject-token.ts';
+import { getSubjectToken, logToken, type SubjectTokenDemand } from './subject-token.ts';
 import { lifetimeAt, tokenAt } from './token-answer.ts';
 import { explainVercelRejection } from './vercel-rejections.ts';
 
@@ -66,7 +66,7 @@ export function vercelCredential(trust: VercelTrust, environment: ExchangeEnviro
   let live: readonly LiveToken[] = [];
 
   const exchange = async (signal: AbortSignal): Promise<Credential> => {
-    const demand = {
+    const demand: SubjectTokenDemand = {
       audiences: [trust.audience],
       acceptsDefault: trust.acceptsDefault,
       lifetimeSeconds: LIFETIME_SECONDS,

@@ -101,7 +101,6 @@ const ODD_RUNS: Readonly<Record<string, readonly string[]>> = {
   'databricks-run-now': [
     '{"status": {"state": "TERMINATED", "termination_details": {"code": "SUCCESS"}}, "start_time": 1e300, "end_time": -1e300, "run_duration": 1e308}',
     '{"status": {"state": "TERMINATED", "termination_details": {"code": "SUCCESS"}}, "tasks": [{"task_key": "\\ud800", "run_id": "x\\n/../y"}]}',
-    '{"status": {"state": "TERMINATED", "termination_details": {"code": "SUCCESS"}}, "next_page_token": "\\ud800"}',
   ],
   'prefect-flow-run': [
     '{"state": {"type": "COMPLETED", "name": "\\ud800"}, "start_time": "never", "end_time": "9999999-01-01", "total_run_time": 1e308}',

@@ -77,5 +77,14 @@ function buildkite({ world }: Stage, step: Step, settings: Readonly<Record<strin
     BUILDKITE_AGENT_ACCESS_TOKEN: AGENT_ACCESS_TOKEN,
     BUILDKITE_AGENT_JOB_API_SOCKET: '/tmp/job-api.sock',
     BUILDKITE_PLUGIN_CONFIGURATION: stringifyJson(settings),
+    ...Object.fromEntries(pluginVariables('BUILDKITE_PLUGIN_KEYLESS_SUBMIT', settings)),
   };
+}
+
+/** The agent also gives each value of the configuration as a variable of its own. */
+function pluginVariables(prefix: string, value: Json): [string, string][] {
+  if (typeof value !== 'object' || value === null) return [[prefix, String(value)]];
+  return Object.entries(value).flatMap(([name, item]) =>
+    pluginVariables(`${prefix}_${name.toUpperCase().replace(/[^A-Z0-9]+/g, '_')}`, item),
+  );
 }

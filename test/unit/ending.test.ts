@@ -178,14 +178,23 @@ describe('a job that is over', () => {
       'says why',
       new SubmitError('not-found', { happened: 'there is no log', remedy: [] }),
       /warning: .*there is no log/,
+      undefined,
     ],
-    ['was cancelled', new Error('AbortError'), /warning: .*the step was cancelled/],
-  ])('ends the step as it ended where its output cannot be read, which %s', async (_what, conclusion, words) => {
-    const result = await concluded({ ending: over(status('succeeded')), conclusion });
-    expect(result.end).toBe(EXIT.done);
-    expect(result.log).toMatch(words);
-    expect(result.outputs()).toMatchObject({ result: 'succeeded' });
-  });
+    ['was cancelled', new Error('AbortError'), /warning: .*the step was cancelled/, 'SIGTERM'],
+    ['met a fault of the program', new TypeError('no such member'), /warning: .*a fault of keyless-submit/, undefined],
+  ])(
+    'ends the step as it ended where its output cannot be read, which %s',
+    async (_what, conclusion, words, signal) => {
+      const result = await concluded({
+        ending: over(status('succeeded')),
+        conclusion,
+        ...(signal === undefined ? {} : { signal }),
+      });
+      expect(result.end).toBe(EXIT.done);
+      expect(result.log).toMatch(words);
+      expect(result.outputs()).toMatchObject({ result: 'succeeded' });
+    },
+  );
 });
 
 const CANCEL = `POST https://service.example/${ID}:cancel`;

@@ -34,7 +34,7 @@ test('a token whose end nobody told is ended all the same, also long after the C
     .setExpirationTime(clock.now() / 1000 + 300)
     .encode();
   const credential = vercelCredential(
-    { team: 'acme', project: 'web', clientId: 'cl_x', policyId: undefined, audience: 'vercel' },
+    { team: 'acme', project: 'web', clientId: 'cl_x', policyId: undefined, audience: 'vercel', acceptsDefault: false },
     {
       http,
       clock,
