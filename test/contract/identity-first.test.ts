@@ -77,6 +77,8 @@ test.each(
 /** The setting that names the audience, by kind. Without it the CI's default audience would do. */
 const AUDIENCES = [
   ['vertex-custom-job', 'audience'],
+  ['databricks-submit-run', 'audience'],
+  ['vercel-deployment', 'audience'],
   ['prefect-flow-run', 'secret-audience'],
 ] as const;
 
