@@ -9,13 +9,16 @@ export const KEY_SHAPES = new RegExp(
     /\b(?:pnu|pnb)_\w{16,}/,
     /\b(?:gh[opsur]_\w{16,}|github_pat_\w{16,}|gl(?:pat|ptt|dt|rt|cbt)-[\w-]{16,})/,
     /\bxox[a-z]-[\w-]{10,}/,
-    /\b(?:AKIA|ASIA)[A-Z0-9]{12,}/,
+    // With a digit, as nearly all have: regions of a cloud are called ASIAPACIFIC….
+    /\b(?:AKIA|ASIA)(?=[A-Z]{0,15}\d)[A-Z0-9]{12,}/,
     /\bya29\.[\w.-]{10,}|\bAIza[\w-]{20,}/,
     /\bvc[apkri]_\w{16,}/,
     /\bhv[bsr]\.[\w.-]{16,}/,
     /\b(?:bkua|bkct|bkaj|bkp[aso])_\w{16,}/,
-    /\bAT(?:ATT|CTT|BB)\w{16,}/,
-    /\bsk-(?:[a-z]{2,8}-)?[A-Za-z0-9_-]{20,}/,
+    // The letters alone could be those of a gene.
+    /\bAT(?:(?:ATT|CTT)3x|BB)\w{16,}/,
+    // Not the name of a job or an image that begins with sk-.
+    /\bsk-(?:[a-z]{2,8}-)?(?=[\w-]{0,60}\d)(?=[\w-]{0,60}[A-Z])[\w-]{20,}/,
     /\bnpm_[A-Za-z0-9]{20,}/,
     /-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]{0,20000}(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?/,
     /(?<=:\/\/)[^\s/?#@"'<>]{1,500}:[^\s/?#@"'<>]{1,500}(?=@)/,

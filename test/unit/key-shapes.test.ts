@@ -13,6 +13,8 @@ const KEYS = [
   'glpat-0123456789abcdefghij',
   'sk-proj-0123456789abcdefghijABCDEFGHIJ',
   'xoxb-123456789012-abcdefghij',
+  'ATATT3xFfGF0aB1cD2eF3gH4iJ5',
+  'ATBBaB1cD2eF3gH4iJ5kL6mN7oP8',
   'AKIAIOSFODNN7EXAMPLE',
   'ya29.c.b0Aaekm1K0123456789',
   'vca_0123456789abcdefghijABCD',
@@ -46,6 +48,9 @@ test.each([
   '620143925716443620143925716443',
   'a value with several words, and more of them',
   'sk-learn',
+  'us-docker.pkg.dev/acme-ml/images/sk-learn-training-with-gpus:latest',
+  'ATCTTGACCATGATTACGCCAAGCTT',
+  'ASIAPACIFICSOUTHEAST',
 ])('%s is shown', (text) => {
   expect(looksLikeKey(text)).toBe(false);
   expect(withoutKeys(text)).toBe(text);
