@@ -125,12 +125,32 @@ async function findOrCreate(
   known: FoundRun | undefined,
   environment: SubmissionEnvironment,
 ): Promise<Submitted> {
-  const { client, signal } = environment;
   const earlier = await latestRun(job, key, known, environment);
   if (earlier === undefined) return createAttempt(job, payload, key, 1, environment);
-  const status = await job.status(client, earlier.id, signal);
-  if (await keepsEarlier(job, earlier.id, status, environment)) return { ...earlier, origin: 'found' };
+  const status = await statusUnlessGone(job, earlier.id, environment);
+  if (status === undefined)
+    environment.log.info(
+      `An earlier run of this step submitted ${earlier.id}, which no longer exists: submitting again`,
+    );
+  else if (await keepsEarlier(job, earlier.id, status, environment)) return { ...earlier, origin: 'found' };
   return createAttempt(job, payload, key, earlier.attempt + 1, environment);
+}
+
+/** The status of a run that an earlier run of the step made; undefined where it was deleted since, and is not merely too new to be seen. */
+async function statusUnlessGone(
+  job: Job,
+  id: string,
+  environment: SubmissionEnvironment,
+): Promise<RunStatus | undefined> {
+  const { client, signal } = environment;
+  const look = (): Promise<RunStatus | undefined> =>
+    job.status(client, id, signal).catch((error: unknown) => {
+      if (error instanceof SubmitError && error.code === 'not-found') return undefined;
+      throw error;
+    });
+  const status = await lookRepeatedly(look, LIST_DELAYS_MS, environment);
+  signal.throwIfAborted();
+  return status;
 }
 
 /**
@@ -150,7 +170,8 @@ async function latestRun(
     const listed = (await job.find?.(client, key, signal))?.at(-1);
     if (listed !== undefined && listed.attempt >= (latest?.attempt ?? 1)) latest = listed;
     if (latest !== undefined && latest.attempt >= context.attempt - 1) return latest;
-    if (latest !== undefined && !isOver(await job.status(client, latest.id, signal))) return latest;
+    const status = latest === undefined ? undefined : await statusUnlessGone(job, latest.id, environment);
+    if (status !== undefined && !isOver(status)) return latest;
     if (!isTold && job.repeatable !== true)
       log.info(
         'Looking for a minute for a job that an earlier run of this step may have submitted: new jobs can be listed late',
