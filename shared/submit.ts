@@ -127,7 +127,10 @@ async function findOrCreate(
 ): Promise<Submitted> {
   const earlier = await latestRun(job, key, known, environment);
   if (earlier === undefined) return createAttempt(job, payload, key, 1, environment);
-  const status = await statusUnlessGone(job, earlier.id, environment);
+  // A new run may be unknown to reads for a moment, too.
+  const look = () => statusUnlessGone(job, earlier.id, environment);
+  const status = await lookRepeatedly(look, LIST_DELAYS_MS, environment);
+  environment.signal.throwIfAborted();
   if (status === undefined)
     environment.log.info(
       `An earlier run of this step submitted ${earlier.id}, which no longer exists: submitting again`,
@@ -136,21 +139,16 @@ async function findOrCreate(
   return createAttempt(job, payload, key, earlier.attempt + 1, environment);
 }
 
-/** The status of a run that an earlier run of the step made; undefined where it was deleted since, and is not merely too new to be seen. */
-async function statusUnlessGone(
+/** The status of a run; undefined where the service does not know it. */
+function statusUnlessGone(
   job: Job,
   id: string,
-  environment: SubmissionEnvironment,
+  { client, signal }: SubmissionEnvironment,
 ): Promise<RunStatus | undefined> {
-  const { client, signal } = environment;
-  const look = (): Promise<RunStatus | undefined> =>
-    job.status(client, id, signal).catch((error: unknown) => {
-      if (error instanceof SubmitError && error.code === 'not-found') return undefined;
-      throw error;
-    });
-  const status = await lookRepeatedly(look, LIST_DELAYS_MS, environment);
-  signal.throwIfAborted();
-  return status;
+  return job.status(client, id, signal).catch((error: unknown) => {
+    if (error instanceof SubmitError && error.code === 'not-found') return undefined;
+    throw error;
+  });
 }
 
 /**
