@@ -180,13 +180,14 @@ async function invalid(faults: Faults, { host }: BindEnvironment): Promise<Submi
   await concealPasted(host.settings, host);
   const count = faults.messages.length;
   return new SubmitError('invalid-settings', {
-    happened: count === 1 ? 'A setting is wrong; nothing was sent' : `${count} settings are wrong; nothing was sent`,
+    happened:
+      count === 1 ? 'A setting is wrong; nothing was sent' : `${count} faults in the settings; nothing was sent`,
     presented: [
       ...faults.messages.slice(0, MOST_FAULTS),
       ...(count > MOST_FAULTS ? [`… and ${count - MOST_FAULTS} more`] : []),
     ],
     remedy: [
-      `Correct ${count === 1 ? 'it' : 'them'} and start the step again; ${host.spell('dry-run')} checks without submitting.`,
+      `Correct ${count === 1 ? 'it' : 'them'} and retry the step; ${host.spell('dry-run')} checks without submitting.`,
     ],
   });
 }

@@ -293,7 +293,11 @@ async function createAttempt(
   /** Once a round may have made the run, no later failure may hide that. */
   function afterUnknown(error: unknown): unknown {
     if (unknown === undefined) return error;
-    return submissionUnknown(job, key, error instanceof SubmitError ? `${unknown}; then ${error.message}` : unknown);
+    return submissionUnknown(
+      job,
+      key,
+      error instanceof SubmitError ? `${unknown}. After that: ${error.message}` : unknown,
+    );
   }
 }
 

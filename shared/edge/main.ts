@@ -1,4 +1,5 @@
 import { EXIT, exitCodeOf, SubmitError } from '../errors.ts';
+import { explainToUser } from '../explain-to-user.ts';
 import { abortOnSignals, describeFault, silenceLibraries } from './node.ts';
 
 /** When a step that was cancelled ends by force, in ms after the signal: before the CI kills it without a word. */
@@ -19,8 +20,7 @@ export function runMain(main: (signal: AbortSignal) => Promise<number>, heading 
   };
   const stop = (error: unknown): never => {
     if (error instanceof SubmitError) {
-      const { happened, presented = [], expected = [], remedy } = error.explanation;
-      say([happened, ...presented, ...expected, ...remedy]);
+      explainToUser(error, { log: plainLog(heading), spell: (setting) => setting });
       return end(error.exitCode);
     }
     process.stdout.write(
@@ -52,6 +52,18 @@ export function runMain(main: (signal: AbortSignal) => Promise<number>, heading 
   process.on('unhandledRejection', stop);
   silenceLibraries(process.env);
   main(signal).then(end, stop);
+}
+
+/** What can be printed before there is a host, or without one. */
+function plainLog(heading: string) {
+  const line = (text: string) => void process.stdout.write(`${text}\n`);
+  return {
+    section: () => line(`\n${heading}`.trimEnd()),
+    error: (text: string) => line(`✖ ${text}`),
+    info: (text: string) => line(`  ${text}`),
+    remote: (lines: readonly string[]) => lines.forEach((each) => void line(`  │ ${each}`)),
+    link: (address: string) => address,
+  };
 }
 
 const IF_SUBMITTED = [
