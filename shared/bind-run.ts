@@ -172,10 +172,10 @@ async function boundSpec(
   return spec === undefined || changes === undefined ? spec : applyOverrides(spec, changes as JsonObject, faults);
 }
 
-/** So many faults are told at once. */
+/** At most this many faults are listed. */
 const MOST_FAULTS = 100;
 
-/** Nothing that looks like a key is shown with the faults, whatever setting it was pasted into. */
+/** Nothing that looks like a key is shown with the faults, whichever setting it was pasted into. */
 async function invalid(faults: Faults, { host }: BindEnvironment): Promise<SubmitError> {
   await concealPasted(host.settings, host);
   const count = faults.messages.length;

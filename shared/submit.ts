@@ -153,7 +153,7 @@ async function latestRun(
     if (latest !== undefined && !isOver(await job.status(client, latest.id, signal))) return latest;
     if (!isTold && job.repeatable !== true)
       log.info(
-        'Looking for a minute for a job that an earlier run of this step may have submitted: new jobs can be listed late',
+        'Looking for up to a minute for a job that an earlier run of this step may have submitted, since new jobs can be listed late',
       );
     isTold = true;
     return undefined;
@@ -180,7 +180,7 @@ async function keepsEarlier(
   log.info(
     kept
       ? `An earlier run of this step submitted ${id}, which succeeded: its result is kept`
-      : `An earlier run of this step submitted ${id}, which ${status.phase === 'cancelled' ? 'was cancelled' : status.phase}: submitting anew`,
+      : `An earlier run of this step submitted ${id}, which ${status.phase === 'cancelled' ? 'was cancelled' : status.phase}: submitting again`,
   );
   return kept;
 }
@@ -325,10 +325,10 @@ function submissionUnknown(job: Job, key: string, why: string): SubmitError {
     happened: `It is unknown whether the job was submitted: ${why}`,
     presented: [job.title, `submission key ${key}`],
     remedy: [
-      'Start the step again: if the job exists, it is found by this key and attached to; if not, it is submitted.',
+      'Retry the step: if the job exists, it is found by this key and attached to; if not, it is submitted.',
       ...(job.serverTimeoutSeconds === undefined
         ? []
-        : [`If it exists and nobody attaches, the service ends it after ${job.serverTimeoutSeconds} s.`]),
+        : [`If it exists and no step attaches, the service ends it after ${job.serverTimeoutSeconds} s.`]),
     ],
   });
 }

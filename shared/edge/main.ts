@@ -6,7 +6,7 @@ import { abortOnSignals, describeFault, silenceLibraries } from './node.ts';
 const FORCED_END_MS = 8_500;
 
 /**
- * Runs a packaging's `main` and ends the process with the exit code that it resolves to. Whatever else ends the process, that
+ * Runs a packaging's `main` and ends the process with the exit code that it resolves to. Anything else that ends the process
  * is a fault and never a success: an error, an event loop that ran empty, a library that exits.
  * @param main gets the signal that aborts when the CI cancels the step
  * @param heading what makes the CI's log show the message that follows
@@ -46,7 +46,7 @@ export function runMain(main: (signal: AbortSignal) => Promise<number>, heading 
     };
     setTimeout(force, FORCED_END_MS).unref();
   });
-  // A log that nobody reads any more must not keep the job from being cancelled.
+  // A log whose reader is gone must not keep the job from being cancelled.
   process.stdout.on('error', () => undefined);
   process.on('uncaughtException', stop);
   process.on('unhandledRejection', stop);
