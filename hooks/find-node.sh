@@ -12,7 +12,7 @@ FOREIGN_VARIABLES=(
   NODE_TEST_CONTEXT NODE_UNIQUE_ID NODE_USE_ENV_PROXY NODE_V8_COVERAGE GOOGLE_SDK_NODE_LOGGING
 )
 
-# The ends of the container that no bundle has.
+# Exit codes of the container that the bundle never has.
 BUNDLE_NOT_SEEN=78
 AGENT_CANNOT_RUN=79
 
@@ -74,7 +74,7 @@ run_in_container() { # PHASE NEEDED FOUND
   case "$(uname -s 2>/dev/null || echo "${OSTYPE:-}")" in
     Linux | linux*) ;;
     *)
-      give_up "$phase" "$no_node" "A container is no way out here: it runs Linux, and this machine's buildkite-agent cannot run in it." \
+      give_up "$phase" "$no_node" "A container does not help here: it runs Linux, and this machine's buildkite-agent cannot run in it." \
         "Install Node, or set KEYLESS_SUBMIT_NODE in the agent's environment to the path of such a Node."
       ;;
   esac
@@ -123,10 +123,10 @@ run_in_container() { # PHASE NEEDED FOUND
         "Looked for: ${place:-none on PATH}. It must be a program for Linux and the container's processor. $no_node." \
         "Install Node where the agent runs."
       ;;
-    # docker's own ends, some of which the agent would take for a fault of its own.
+    # docker's own exit codes, some of which the agent would take for its own failure.
     125 | 126 | 127 | 255)
       give_up "$phase" "docker could not run $image (it ended with $status, and its message is above)" \
-        "$no_node." "Install Node, or see to it that docker works for the agent's user."
+        "$no_node." "Install Node, or make sure that docker works for the agent's user."
       ;;
   esac
   exit "$status"
@@ -137,13 +137,13 @@ add_volume() { # PATH OPTIONS
   local path="$1"
   [ -n "$path" ] || return 0
   [[ "$path" == /* ]] || path="$PWD/$path"
-  # What is not there the daemon would make, as root's; what is mounted twice it refuses.
+  # The daemon would create a missing path as root, and refuses one that is mounted twice.
   [ -e "$path" ] && [ "$path" != / ] && [[ "$mounted" != *$'\n'"$path"$'\n'* ]] || return 0
   mounted+=$'\n'"$path"$'\n'
   arguments+=(--volume "$path:$path$2")
 }
 
-# Run in the container before the bundle. Else Node would end with 1 for a bundle that is not there, as a failed job does.
+# Run in the container before the bundle. Otherwise Node would exit with 1 for a missing bundle, as for a failed job.
 probe() {
   local check='import{existsSync}from"node:fs";import{spawnSync}from"node:child_process";'
   check+="if(!existsSync(process.argv[1]))process.exit($BUNDLE_NOT_SEEN);"

@@ -138,8 +138,8 @@ async function shareVariables(outputs: Outputs, wanted: readonly string[], env: 
 }
 
 /**
- * Appends lines to the file that Bitbucket reads a step's variables from. It is opened without waiting, since a FIFO would keep
- * the step for ever. https://support.atlassian.com/bitbucket-cloud/docs/variables-and-secrets/
+ * Appends lines to the file that Bitbucket reads a step's variables from. It is opened without waiting, since a FIFO would block
+ * the step forever. https://support.atlassian.com/bitbucket-cloud/docs/variables-and-secrets/
  */
 async function appendVariables(env: Env, lines: string): Promise<void> {
   const path = env.BITBUCKET_PIPELINES_VARIABLES_PATH;

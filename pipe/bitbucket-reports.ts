@@ -49,7 +49,7 @@ export async function deleteReport(env: Env, id: string): Promise<void> {
 }
 
 /**
- * A request to the proxy that Bitbucket runs beside each step, which adds the credentials. It wants the absolute http address on
+ * A request to the proxy that Bitbucket runs next to each step, which adds the credentials. It expects the absolute http address on
  * the request line, which `fetch` cannot write.
  */
 async function requestReport(
@@ -100,7 +100,7 @@ async function requestReport(
     outgoing.on('error', fail);
     outgoing.on('upgrade', ({ statusCode }, socket) => {
       socket.destroy();
-      fail(new Error(`it answered ${statusCode} and left HTTP, which was not asked for`));
+      fail(new Error(`it answered ${statusCode}, a switch of protocols that was not requested`));
     });
     outgoing.on('close', () => fail(new Error('the connection was closed before the whole answer came')));
     outgoing.end(text);

@@ -172,21 +172,22 @@ async function boundSpec(
   return spec === undefined || changes === undefined ? spec : applyOverrides(spec, changes as JsonObject, faults);
 }
 
-/** So many faults are told at once. */
+/** At most this many faults are listed. */
 const MOST_FAULTS = 100;
 
-/** Nothing that looks like a key is shown with the faults, whatever setting it was pasted into. */
+/** Nothing that looks like a key is shown with the faults, whichever setting it was pasted into. */
 async function invalid(faults: Faults, { host }: BindEnvironment): Promise<SubmitError> {
   await concealPasted(host.settings, host);
   const count = faults.messages.length;
   return new SubmitError('invalid-settings', {
-    happened: count === 1 ? 'A setting is wrong; nothing was sent' : `${count} settings are wrong; nothing was sent`,
+    happened:
+      count === 1 ? 'A setting is wrong; nothing was sent' : `${count} faults in the settings; nothing was sent`,
     presented: [
       ...faults.messages.slice(0, MOST_FAULTS),
       ...(count > MOST_FAULTS ? [`… and ${count - MOST_FAULTS} more`] : []),
     ],
     remedy: [
-      `Correct ${count === 1 ? 'it' : 'them'} and start the step again; ${host.spell('dry-run')} checks without submitting.`,
+      `Correct ${count === 1 ? 'it' : 'them'} and retry the step; ${host.spell('dry-run')} checks without submitting.`,
     ],
   });
 }

@@ -135,7 +135,7 @@ async function concludeAborted(status: RunStatus | undefined, environment: Endin
   const cancelled = detach || over ? undefined : await cancelRun(environment, grace.cancel);
   const left = over
     ? `${submitted.id} had ended (${plainLine(status.word, 80)}), and what was to be done at its end may not be`
-    : `${submitted.id} goes on (${host.spell('on-cancel')}: detach)`;
+    : `${submitted.id} keeps running (${host.spell('on-cancel')}: detach)`;
   const what = cancelled?.sentence ?? left;
   const summary = `The step was cancelled; ${what}`;
   log.warning(summary);
@@ -149,7 +149,7 @@ async function concludeDeadline(status: RunStatus | undefined, environment: Endi
   const { bound, host, narration, submitted } = environment;
   const cancel = bound.values['on-cancel'] === 'cancel';
   const cancelled = cancel ? await cancelRun(environment, AbortSignal.timeout(CANCEL_MS)) : undefined;
-  const outcome = cancelled?.sentence ?? `${submitted.id} goes on (${host.spell('on-cancel')}: detach)`;
+  const outcome = cancelled?.sentence ?? `${submitted.id} keeps running (${host.spell('on-cancel')}: detach)`;
   const happened = `The job is not over after ${formatDuration(bound.waitSeconds * 1000)}; ${outcome}`;
   // What could not be cancelled is left for the second chance.
   const last = { forget: cancelled?.done ?? true, limit: AbortSignal.timeout(SETTLE_MS) };
@@ -169,12 +169,12 @@ async function concludeDeadline(status: RunStatus | undefined, environment: Endi
 
 async function concludeCredential(status: RunStatus | undefined, environment: EndingEnvironment): Promise<SubmitError> {
   const { narration, submitted } = environment;
-  const happened = `This step's credential is about to end and the CI gives no second token; ${submitted.id} goes on`;
+  const happened = `This step's credential is about to end and the CI gives no second token; ${submitted.id} keeps running`;
   await tellUnfinished(happened, status, environment, { forget: true, limit: AbortSignal.timeout(SETTLE_MS) });
   return new SubmitError('wait-credential-ended', {
     happened,
     presented: describeState(status),
-    expected: ['a job that ends while the credential lasts, or a later step that goes on waiting'],
+    expected: ['a job that ends while the credential lasts, or a later step that continues the wait'],
     remedy: narration.followUp,
   });
 }

@@ -185,12 +185,13 @@ export const ERROR_CATALOGUE = {
   },
   'wait-deadline': {
     exit: EXIT.deadline,
-    meaning: '`timeout` passed before the job ended. With `on-cancel: cancel` the job was cancelled, else it goes on.',
+    meaning:
+      '`timeout` passed before the job ended. With `on-cancel: cancel` the job was cancelled; otherwise it keeps running.',
   },
   'wait-credential-ended': {
     exit: EXIT.deadline,
     meaning:
-      'The CI gives a step one token only, and the credential got with it has run out. The job goes on; wait for it in a later step with `attach`.',
+      'The CI gives a step one token only, and the credential obtained with it has expired. The job keeps running; wait for it in a later step with `attach`.',
   },
 } as const satisfies Record<string, CatalogueEntry>;
 

@@ -3,14 +3,20 @@ import type { Host, Log } from './host.ts';
 import { documentationUrl } from './project.ts';
 import { plainLine, plainText } from './remote-text.ts';
 
+type ErrorLog = Pick<Log, 'section' | 'error' | 'info' | 'remote' | 'link'>;
+
 /** Prints an error whole: what happened, what was shown and wanted, the service's words, what to do. */
-export function explainToUser(error: SubmitError, { log, spell }: Pick<Host, 'log' | 'spell'>): void {
+export function explainToUser(
+  error: SubmitError,
+  { log, spell }: { readonly log: ErrorLog; readonly spell: Host['spell'] },
+): void {
   const { happened, presented, expected, words, remedy, link } = error.explanation;
   log.section('Error');
   log.error(`${error.code}: ${happened}`);
   const spelled = (lines: readonly string[] = []) =>
     lines.map((line) => line.replace(/«([a-z-]+)»/g, (_all, name: string) => spell(name)));
-  printList(log, error.code === 'invalid-settings' ? 'Faults' : 'Presented', spelled(presented));
+  const areFaults = error.code === 'invalid-settings' && expected === undefined;
+  printList(log, areFaults ? 'Faults' : 'Presented', spelled(presented));
   printList(log, 'Expected', spelled(expected));
   if (words !== undefined && words.trim() !== '') {
     log.info("The service's words:");
@@ -20,7 +26,7 @@ export function explainToUser(error: SubmitError, { log, spell }: Pick<Host, 'lo
   if (link !== undefined) log.info(`More: ${log.link(documentationUrl(link))}`);
 }
 
-function printList(log: Log, title: string, lines: readonly string[]): void {
+function printList(log: Pick<Log, 'info'>, title: string, lines: readonly string[]): void {
   if (lines.length === 0) return;
   log.info(`${title}:`);
   // Indentation is part of what can be copied, such as YAML.

@@ -51,7 +51,7 @@ export type Attempt =
       readonly obstacle?: Obstacle;
     };
 
-/** What keeps requests from a service and does not go away by waiting: a certificate that is not trusted, a proxy that wants a login. */
+/** What keeps requests from a service and does not go away by waiting: a certificate that is not trusted, a proxy that requires a login. */
 export interface Obstacle {
   /** How long a request is repeated nevertheless, in ms. */
   readonly patienceMs: number;
@@ -276,8 +276,8 @@ const DESCRIBED = 4_000;
 /** What became of a request, in a few plain words. */
 export function describeAttempt(result: Attempt): string {
   if (result.kind === 'lost') return result.reason;
-  // What is wrong with a success is what it lacks; its text may be long, and hold what nobody should see.
-  if (result.status >= 200 && result.status < 300) return `it answered ${result.status}, without what was asked for`;
+  // What is wrong with a success is what it lacks; its text may be long, and hold secrets.
+  if (result.status >= 200 && result.status < 300) return `it answered ${result.status} without the expected content`;
   const words = wordsOf(result.text);
   return `it answered ${result.status}${words === '' ? '' : `: ${words}`}`;
 }

@@ -160,7 +160,7 @@ export function createNarration(
           `This step can wait until about ${new Date(credentialEnd).toISOString().replace(/\.\d+/, '')} (${formatDuration(credentialEnd - now)} from now): the CI gives it one OIDC token, which cannot be renewed.`,
         );
         log.info(
-          `If the job takes longer, this step ends with exit code ${EXIT.deadline} and the job goes on; wait for it in a later step:`,
+          `If the job takes longer, this step ends with exit code ${EXIT.deadline} and the job keeps running; wait for it in a later step:`,
         );
         log.info(`  ${host.spell('attach')}: ${id}`);
       }
@@ -182,7 +182,7 @@ export function createNarration(
       const { remedy, ...explanation } = error.explanation;
       throw new SubmitError(error.code, {
         ...explanation,
-        remedy: [...remedy, `The job ${id} is not affected and goes on.`, ...followUp],
+        remedy: [...remedy, `The job ${id} is not affected and keeps running.`, ...followUp],
       });
     },
     ended: async (outputs, final, { forget, limit }) => {

@@ -4,7 +4,7 @@ const LONGEST_NAME = 200;
 
 /** The known name nearest to what was written, when it is near enough to be a slip: at most a third of it differs. */
 export function nearestName(written: string, known: Iterable<string>): string | undefined {
-  // Nobody writes such a name by a slip.
+  // Such a name is no typing error.
   if (written.length > LONGEST_NAME) return undefined;
   const target = simplify(written);
   const most = Math.floor(target.length / 3);

@@ -36,11 +36,11 @@ export async function writeOutputsFiles(
   return [path, shellPath(path)];
 }
 
-/** What would keep `writeOutputsFiles` from writing, in a form that can be reported for the setting; nothing is changed. */
+/** The first thing that would keep `writeOutputsFiles` from writing, in a form that can be reported for the setting; nothing is changed. */
 export async function outputsFileProblems(
   path: string,
   files: Files,
 ): Promise<readonly { readonly setting: string; readonly problem: string }[]> {
-  const problems = await Promise.all([path, shellPath(path)].map(files.writeProblem));
-  return problems.flatMap((problem) => (problem === undefined ? [] : [{ setting: 'outputs-file', problem }]));
+  const problem = (await files.writeProblem(path)) ?? (await files.writeProblem(shellPath(path)));
+  return problem === undefined ? [] : [{ setting: 'outputs-file', problem }];
 }

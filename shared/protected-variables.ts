@@ -12,7 +12,7 @@ const WITH_LOGIN = /\bhttps?:\/\/[^\s/?#]*@|:\/\/[^\s/?#@]*:[^\s/?#@]*@/i;
 
 /**
  * The variables in a CI's own namespaces, but for the documented ones that say something about the build. What a CI adds one day, and what
- * its plugins and its administrators put there, is protected before anybody has looked at it.
+ * its plugins and its administrators put there, is protected from the start.
  */
 export function protectedBut(namespace: RegExp, facts: Iterable<string>): ProtectedVariables {
   const known = new Set(facts);

@@ -172,7 +172,7 @@ async function latestRun(
     if (status !== undefined && !isOver(status)) return latest;
     if (!isTold && job.repeatable !== true)
       log.info(
-        'Looking for a minute for a job that an earlier run of this step may have submitted: new jobs can be listed late',
+        'Looking for up to a minute for a job that an earlier run of this step may have submitted, since new jobs can be listed late',
       );
     isTold = true;
     return undefined;
@@ -199,7 +199,7 @@ async function keepsEarlier(
   log.info(
     kept
       ? `An earlier run of this step submitted ${id}, which succeeded: its result is kept`
-      : `An earlier run of this step submitted ${id}, which ${status.phase === 'cancelled' ? 'was cancelled' : status.phase}: submitting anew`,
+      : `An earlier run of this step submitted ${id}, which ${status.phase === 'cancelled' ? 'was cancelled' : status.phase}: submitting again`,
   );
   return kept;
 }
@@ -312,7 +312,11 @@ async function createAttempt(
   /** Once a round may have made the run, no later failure may hide that. */
   function afterUnknown(error: unknown): unknown {
     if (unknown === undefined) return error;
-    return submissionUnknown(job, key, error instanceof SubmitError ? `${unknown}; then ${error.message}` : unknown);
+    return submissionUnknown(
+      job,
+      key,
+      error instanceof SubmitError ? `${unknown}. After that: ${error.message}` : unknown,
+    );
   }
 }
 
@@ -340,10 +344,10 @@ function submissionUnknown(job: Job, key: string, why: string): SubmitError {
     happened: `It is unknown whether the job was submitted: ${why}`,
     presented: [job.title, `submission key ${key}`],
     remedy: [
-      'Start the step again: if the job exists, it is found by this key and attached to; if not, it is submitted.',
+      'Retry the step: if the job exists, it is found by this key and attached to; if not, it is submitted.',
       ...(job.serverTimeoutSeconds === undefined
         ? []
-        : [`If it exists and nobody attaches, the service ends it after ${job.serverTimeoutSeconds} s.`]),
+        : [`If it exists and no step attaches, the service ends it after ${job.serverTimeoutSeconds} s.`]),
     ],
   });
 }

@@ -58,7 +58,7 @@ function placeholderValue(
     const value = env[name];
     if (protectedVariables.has(name, value)) {
       return {
-        fault: `${shown} would copy a credential of the CI into the job, or could; for a value that is none, set a variable with a name of your own`,
+        fault: `${shown} could copy a credential of the CI into the job; to use a value that is no credential, set it in a variable with another name`,
       };
     }
     if (value !== undefined) return { text: value };

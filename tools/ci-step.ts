@@ -18,6 +18,8 @@ export interface StepPlan {
   /** The files of the checkout, by path. */
   readonly files: Readonly<Record<string, string>>;
   readonly settings: StepSettings;
+  /** The Buildkite job; default the simulated one. */
+  readonly job?: { readonly jobId: string; readonly stepKey: string };
 }
 
 /** A process as a CI starts it. */
@@ -84,6 +86,7 @@ export function pluginStep(plan: StepPlan, hook: 'command' | 'pre-exit', agentBi
   const checkout = prepare(plan);
   const { organizationSlug, pipelineSlug, buildNumber, ids } = BUILDKITE_JOB;
   const common = commonEnvironment(plan);
+  const { jobId, stepKey } = plan.job ?? BUILDKITE_JOB;
   return {
     command: join(plan.packagings.plugin, 'hooks', hook),
     args: [],
@@ -105,7 +108,7 @@ export function pluginStep(plan: StepPlan, hook: 'command' | 'pre-exit', agentBi
       BUILDKITE_BUILD_URL: `https://buildkite.com/${organizationSlug}/${pipelineSlug}/builds/${buildNumber}`,
       BUILDKITE_COMMAND: '',
       BUILDKITE_COMMIT: COMMIT,
-      BUILDKITE_JOB_ID: BUILDKITE_JOB.jobId,
+      BUILDKITE_JOB_ID: jobId,
       BUILDKITE_ORGANIZATION_SLUG: organizationSlug,
       BUILDKITE_PIPELINE_ID: ids.pipeline_id,
       BUILDKITE_PIPELINE_SLUG: pipelineSlug,
@@ -114,7 +117,7 @@ export function pluginStep(plan: StepPlan, hook: 'command' | 'pre-exit', agentBi
       BUILDKITE_REPO: `git@bitbucket.org:${BITBUCKET.workspace}/${BITBUCKET.repository}.git`,
       BUILDKITE_RETRY_COUNT: '0',
       BUILDKITE_STEP_ID: '0190b1c2-5555-4abc-8def-000000000005',
-      BUILDKITE_STEP_KEY: BUILDKITE_JOB.stepKey,
+      BUILDKITE_STEP_KEY: stepKey,
       BUILDKITE_TAG: '',
     },
   };

@@ -6,7 +6,7 @@ import { PROJECT } from '../shared/project.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const DOCKERFILE = join(ROOT, 'Dockerfile');
-/** The image that the hooks run where an agent has no fit Node, by its digest. */
+/** The image that the hooks run where an agent has no suitable Node, by its digest. */
 const RELEASED_IMAGE = join(ROOT, 'hooks/released-image');
 const BASE = /^ARG NODE_IMAGE=([^\s@]+)(?:@(\S+))?$/m;
 const DIGEST = /^sha256:[0-9a-f]{64}$/;

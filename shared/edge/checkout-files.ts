@@ -102,7 +102,7 @@ function requirePlain(info: FileKind): void {
   throw new Refusal(info.isDirectory() ? 'is a directory' : 'is not a file');
 }
 
-/** Opens a plain file, without ever waiting: a FIFO without a writer would keep `open` for ever. */
+/** Opens a plain file, without ever waiting: a FIFO without a writer would block `open` forever. */
 async function openPlain(root: string, path: string): Promise<FileHandle> {
   const base = await realpath(root);
   const target = inside(base, await realpath(resolve(base, path)));

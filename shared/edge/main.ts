@@ -1,11 +1,12 @@
 import { EXIT, exitCodeOf, SubmitError } from '../errors.ts';
+import { explainToUser } from '../explain-to-user.ts';
 import { abortOnSignals, describeFault, silenceLibraries } from './node.ts';
 
 /** When a step that was cancelled ends by force, in ms after the signal: before the CI kills it without a word. */
 const FORCED_END_MS = 8_500;
 
 /**
- * Runs a packaging's `main` and ends the process with the exit code that it resolves to. Whatever else ends the process, that
+ * Runs a packaging's `main` and ends the process with the exit code that it resolves to. Anything else that ends the process
  * is a fault and never a success: an error, an event loop that ran empty, a library that exits.
  * @param main gets the signal that aborts when the CI cancels the step
  * @param heading what makes the CI's log show the message that follows
@@ -19,8 +20,7 @@ export function runMain(main: (signal: AbortSignal) => Promise<number>, heading 
   };
   const stop = (error: unknown): never => {
     if (error instanceof SubmitError) {
-      const { happened, presented = [], expected = [], remedy } = error.explanation;
-      say([happened, ...presented, ...expected, ...remedy]);
+      explainToUser(error, { log: plainLog(heading), spell: (setting) => setting });
       return end(error.exitCode);
     }
     process.stdout.write(
@@ -46,12 +46,24 @@ export function runMain(main: (signal: AbortSignal) => Promise<number>, heading 
     };
     setTimeout(force, FORCED_END_MS).unref();
   });
-  // A log that nobody reads any more must not keep the job from being cancelled.
+  // A log whose reader is gone must not keep the job from being cancelled.
   process.stdout.on('error', () => undefined);
   process.on('uncaughtException', stop);
   process.on('unhandledRejection', stop);
   silenceLibraries(process.env);
   main(signal).then(end, stop);
+}
+
+/** What can be printed before there is a host, or without one. */
+function plainLog(heading: string) {
+  const line = (text: string) => void process.stdout.write(`${text}\n`);
+  return {
+    section: () => line(`\n${heading}`.trimEnd()),
+    error: (text: string) => line(`✖ ${text}`),
+    info: (text: string) => line(`  ${text}`),
+    remote: (lines: readonly string[]) => lines.forEach((each) => void line(`  │ ${each}`)),
+    link: (address: string) => address,
+  };
 }
 
 const IF_SUBMITTED = [

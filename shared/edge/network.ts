@@ -207,7 +207,7 @@ function createTransport(env: Env, proxy: Proxy | undefined): Transport {
       });
       const refuseSwitch = (status: number | undefined, socket: Duplex) => {
         socket.destroy();
-        fail(new Error(`it answered ${status} and left HTTP, which was not asked for`));
+        fail(new Error(`it answered ${status}, a switch of protocols that was not requested`));
       };
       outgoing.once('response', (incoming) => {
         const { statusCode = 0 } = incoming;
@@ -270,7 +270,7 @@ function wordsOf({ message }: Error): string {
 /** https://nodejs.org/api/tls.html#x509-certificate-error-codes */
 const CERTIFICATE_FAULT =
   /^(?:CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERROR_IN_C|INVALID_CA$|INVALID_PURPOSE$|PATH_LENGTH_|HOSTNAME_MISMATCH$|UNSPECIFIED$|ERR_TLS_CERT_)/;
-/** What a server says that wants, or does not accept, a certificate of the client: in TLS 1.3 after the handshake. */
+/** The codes of a server that requires, or does not accept, a client certificate: in TLS 1.3 after the handshake. */
 const CLIENT_CERTIFICATE_FAULT = /^ERR_SSL_\w*(?:CERTIFICATE|UNKNOWN_CA)/;
 
 /** What does not go away by itself, of the faults that Node reports. */
@@ -284,7 +284,7 @@ function obstacleOf(
     return {
       patienceMs: 0,
       presented: [`what answers at ${url.host}`],
-      expected: ['a server that speaks TLS 1.2 or newer and asks for no certificate of the client'],
+      expected: ['a server that speaks TLS 1.2 or newer and requires no client certificate'],
       remedy: [`Check host and port, and whether something between here and ${host} breaks the connection.`],
       link: DOCUMENTATION,
     };

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { EXIT } from '../../shared/errors.ts';
+import { DATABRICKS } from '../simulators/tenant.ts';
 import { runStep, type Stage, type Step, type StepResult, sentTo } from './harness.ts';
 import { CIS, type Ci, type KindSample, RUN_SAMPLES } from './kind-samples.ts';
 import { HOUR, MINUTE } from './remote-life.ts';
@@ -102,7 +103,7 @@ test.each(SAMPLES_AND_CIS)('a reference that leads to nothing is explained for %
     expect(result.exitCode, result.log).toBe(EXIT.service);
     expect(result.log).toMatch(/not-found: \S.*/);
     expect(result.log).toMatch(/What to do:\n {4}\S/);
-    expect(result.log).not.toContain('is not affected and goes on');
+    expect(result.log).not.toContain('is not affected and keeps running');
   }),
 );
 
@@ -115,5 +116,16 @@ test.each(SAMPLES_AND_CIS)('what cannot name %s is refused on %s before anything
       expect(result.log).toContain(`${ci === 'bitbucket' ? 'ATTACH' : 'attach'}: expected`);
       expect(result.requests.filter(({ host }) => !/buildkite|bitbucket/.test(host))).toEqual([]);
     }
+  }),
+);
+
+test.each(CIS)('a Databricks run is attached to without its job-id on %s, and the log does not name a job', (ci) =>
+  stages.use(async (stage, build) => {
+    const kind = 'databricks-run-now';
+    const left = await submitAndLeave(stage, { kind, ci, build });
+    const settings = { attach: left.outputs?.id ?? '', 'job-id': null, 'job-parameters': null };
+    const result = await runStep(stage, { kind, ci, build, stepKey: 'evaluate', settings });
+    expect(result.exitCode, result.log).toBe(EXIT.done);
+    expect(result.log).toContain(`Attach: a run on ${DATABRICKS.host}`);
   }),
 );

@@ -94,7 +94,7 @@ test.each([
     for (const settings of [{ 'job-parameters': { a: `@{env:${name}}` } }, { spec: { only: [`@{env:${name}}`] } }]) {
       const { exitCode, log, requests } = await runStep(stage, { ...step, settings });
       expect(exitCode, log).toBe(2);
-      expect(log).toContain(`@{env:${name}} would copy a credential`);
+      expect(log).toContain(`@{env:${name}} could copy a credential`);
       expect(requests.filter(({ host }) => host.includes('databricks'))).toEqual([]);
     }
   }),

@@ -43,7 +43,7 @@ test.each(
     expect(again.exitCode, again.log).toBe(EXIT.done);
     expect(jobs()).toHaveLength(anew ? 2 : 1);
     expect(again.outputs).toMatchObject({ id: jobs().at(-1)?.id, attempt: anew ? '2' : '1', result: 'succeeded' });
-    expect(again.log).toContain(anew ? 'submitting anew' : 'its result is kept');
+    expect(again.log).toContain(anew ? 'submitting again' : 'its result is kept');
   }),
 );
 

@@ -31,7 +31,7 @@ test("a pipe's secret setting cannot be copied into a job", async () => {
     settings: { ...UNSET, 'api-key': KEY, parameters: { key: '@{env:API_KEY}' } },
   });
   expect(exitCode, log).toBe(EXIT.settings);
-  expect(log).toContain('@{env:API_KEY} would copy a credential of the CI into the job');
+  expect(log).toContain('@{env:API_KEY} could copy a credential of the CI into the job');
 });
 
 test.each([

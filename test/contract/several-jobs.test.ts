@@ -48,7 +48,7 @@ test.each(SAMPLES)('jobs of a Buildkite step that submit different requests keep
   }),
 );
 
-test.each(SAMPLES)('a later step that attaches to several %s is told which there are', (id, sample) =>
+test.each(SAMPLES)('a later step that attaches to several %s sees the list of them', (id, sample) =>
   stages.use(async (stage, build) => {
     const first = await runStep(stage, jobOf(id, build, 1, { instance: 'a', wait: false }));
     await runStep(stage, jobOf(id, build, 2, { instance: 'b', wait: false }));

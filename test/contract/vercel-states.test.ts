@@ -153,7 +153,7 @@ test('a deployment that is ready keeps its outputs where its domain cannot be as
     expect(exitCode, log).toBe(EXIT.jobFailed);
     expect(outputs).toMatchObject({ id: deployment?.id, result: 'failed', failure: 'infrastructure' });
     expect(outputs?.['deployment-url']).toMatch(/^https:/);
-    expect(log).not.toContain('goes on');
+    expect(log).not.toContain('keeps running');
   }));
 
 test.each([

@@ -111,8 +111,8 @@ const SPECS: readonly BadInput[] = [
     ),
     ci: 'bitbucket',
     says: () => [
-      '@{env:PIPELINES_JWT_TOKEN} would copy a credential',
-      '@{env:BITBUCKET_STEP_OIDC_TOKEN} would copy a credential',
+      '@{env:PIPELINES_JWT_TOKEN} could copy a credential',
+      '@{env:BITBUCKET_STEP_OIDC_TOKEN} could copy a credential',
     ],
   },
   {
@@ -125,8 +125,8 @@ const SPECS: readonly BadInput[] = [
     ),
     ci: 'buildkite',
     says: () => [
-      '@{env:BUILDKITE_AGENT_ACCESS_TOKEN} would copy a credential',
-      '@{env:BUILDKITE_AGENT_JOB_API_TOKEN} would copy a credential',
+      '@{env:BUILDKITE_AGENT_ACCESS_TOKEN} could copy a credential',
+      '@{env:BUILDKITE_AGENT_JOB_API_TOKEN} could copy a credential',
     ],
   },
   {

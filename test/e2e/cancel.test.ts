@@ -182,7 +182,7 @@ describe.concurrent('a step that is cancelled', () => {
     using step = await onBuildkite(kind, world, { config: { 'on-cancel': 'detach' } });
     const ended = await signalWhileWaiting(step.command(), 'SIGTERM');
     expect(ended.exitCode, ended.output).toBe(143);
-    const words = ['goes on (on-cancel: detach)', 'To wait for it in a later step: attach: '];
+    const words = ['keeps running (on-cancel: detach)', 'To wait for it in a later step: attach: '];
     expect(missingInOrder(ended.output, words), ended.output).toEqual([]);
     expect(await step.preExit()).toMatchObject({ exitCode: 0 });
     expect(cancellations(world, kind)).toBe(0);

@@ -171,7 +171,7 @@ describe.concurrent('without a fit Node', () => {
     expect(ended.requests).toBe(0);
   });
 
-  it('and on macOS: says that a container is no way out', async () => {
+  it('and on macOS: says that a container does not help', async () => {
     const ended = await runWith({ commands: { ...NO_NODE, docker: DOCKER, uname: 'echo Darwin' } });
     expect(ended.exitCode, ended.output).toBe(2);
     expect(ended.output).toContain("this machine's buildkite-agent cannot run in it");
@@ -349,7 +349,7 @@ describe.concurrent('with a proxy', () => {
     },
   );
 
-  it('another Node that heeds it is looked for', async () => {
+  it('another Node that can use it is looked for', async () => {
     await using world = await createWorld();
     using step = await stepWith(world, { commands: { node: nodeOf('v24.4.1') }, env: proxies[0] ?? {} });
     mkdirSync(join(step.folder, '/usr/local/bin'), { recursive: true });

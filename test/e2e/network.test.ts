@@ -53,7 +53,7 @@ describe.concurrent.each(CIS)('behind a proxy on %s', (ci) => {
     expect(output).not.toContain(PASSWORD);
   });
 
-  it('a CA that is not trusted is told of at once, with what to do', async () => {
+  it('a CA that is not trusted is reported at once, with what to do', async () => {
     await using world = await createWorld();
     await using proxy = await inspectingProxy(world.url, certificate);
     const { exitCode, text } = await run(ci, world, through(proxy));
@@ -65,7 +65,7 @@ describe.concurrent.each(CIS)('behind a proxy on %s', (ci) => {
     expect(toServices(world)).toBe(0);
   });
 
-  it('a login that it wants is told of at once, and never shown', async () => {
+  it('a login that it wants is reported at once, and never shown', async () => {
     await using world = await createWorld();
     const refuse = () => 'HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n';
     await using proxy = await inspectingProxy(world.url, certificate, refuse);
@@ -75,7 +75,7 @@ describe.concurrent.each(CIS)('behind a proxy on %s', (ci) => {
     expect(text).not.toContain(PASSWORD);
   });
 
-  it('that broke since the exchange, nothing is submitted and the reason is told at once', async () => {
+  it('that broke since the exchange, nothing is submitted and the reason is reported at once', async () => {
     await using world = await createWorld();
     const admits = (connect: string) =>
       connect.includes('aiplatform') ? 'HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n' : undefined;

@@ -12,6 +12,8 @@ export type BuildkiteJob = Omit<
 export interface BuildkiteAgentApiOptions {
   readonly issuer: OidcIssuer;
   readonly context: BuildkiteJob;
+  /** More jobs of the build that run at the same time: the key of each one's step, by the job's id. */
+  readonly otherJobs?: ReadonlyMap<string, string>;
   /** What the job finds in BUILDKITE_AGENT_ACCESS_TOKEN. */
   readonly accessToken: string;
   /** Milliseconds since the epoch. */
@@ -64,7 +66,8 @@ export function buildkiteAgentApi(options: BuildkiteAgentApiOptions): BuildkiteA
       if (request.headers.get('authorization') !== `Token ${options.accessToken}`) return refuse(401, 'Unauthorized');
       const { pathname, searchParams } = new URL(request.url);
       const [version, owner, id, ...route] = pathname.slice(1).split('/').map(decodeURIComponent);
-      const ofJob = owner === 'jobs' && id === jobId;
+      const asking = owner === 'jobs' && id !== undefined && options.otherJobs?.has(id) === true ? id : jobId;
+      const ofJob = owner === 'jobs' && id === asking;
       const ofBuild = owner === 'builds' && buildId !== undefined && id === buildId;
       if (version !== 'v3' || !(ofJob || ofBuild)) return refuse(404, 'Not found');
 
@@ -72,13 +75,13 @@ export function buildkiteAgentApi(options: BuildkiteAgentApiOptions): BuildkiteA
       const endpoint = `${request.method} ${owner} ${route[0] === 'annotations' ? 'annotations' : route.join('/')}`;
       switch (endpoint) {
         case 'POST jobs oidc/tokens':
-          return body === undefined ? refuse(400, 'Invalid JSON') : issueToken(body);
+          return body === undefined ? refuse(400, 'Invalid JSON') : issueToken(asking, body);
         case 'POST jobs annotations': {
-          const refusal = annotations.put(jobId, body);
+          const refusal = annotations.put(asking, body);
           return refusal === undefined ? Response.json({}, { status: 201 }) : refuse(refusal.status, refusal.message);
         }
         case 'DELETE jobs annotations': {
-          const removed = annotations.remove(jobId, route[1] ?? '', searchParams.get('scope') ?? 'build');
+          const removed = annotations.remove(asking, route[1] ?? '', searchParams.get('scope') ?? 'build');
           return removed ? new Response(null, { status: 204 }) : refuse(404, 'No annotation found');
         }
         case 'POST jobs data/set':
@@ -102,7 +105,7 @@ export function buildkiteAgentApi(options: BuildkiteAgentApiOptions): BuildkiteA
         case 'POST builds data/keys':
           return Response.json([...metaData.keys()]);
         case 'PUT jobs ':
-          return updateJob(body ?? {});
+          return updateJob(asking, body ?? {});
         default:
           return refuse(404, 'Not found');
       }
@@ -120,7 +123,7 @@ export function buildkiteAgentApi(options: BuildkiteAgentApiOptions): BuildkiteA
     },
   };
 
-  async function issueToken(body: JsonObject): Promise<Response> {
+  async function issueToken(asking: string, body: JsonObject): Promise<Response> {
     const wrong = tokenRequestFault(body);
     if (wrong !== undefined) return refuse(422, wrong);
     const { audience, lifetime, claims = [], subject_claim: subjectClaim } = body as TokenRequest;
@@ -129,12 +132,14 @@ export function buildkiteAgentApi(options: BuildkiteAgentApiOptions): BuildkiteA
       claims,
       ...(subjectClaim === undefined ? {} : { subjectClaim }),
     };
+    const stepKey = options.otherJobs?.get(asking);
     let payload: Record<string, unknown>;
     try {
       payload = buildkiteClaims({
         ...options.context,
         ...asked,
-        jobId,
+        ...(stepKey === undefined ? {} : { stepKey }),
+        jobId: asking,
         ...(lifetime === undefined ? {} : { lifetimeSeconds: lifetime }),
         jti: crypto.randomUUID(),
         now: options.now(),
@@ -144,7 +149,7 @@ export function buildkiteAgentApi(options: BuildkiteAgentApiOptions): BuildkiteA
       throw error;
     }
     const token = await options.issuer.sign(payload);
-    oidcRequests.push({ jobId, ...asked, ...(lifetime === undefined ? {} : { lifetime }), token });
+    oidcRequests.push({ jobId: asking, ...asked, ...(lifetime === undefined ? {} : { lifetime }), token });
     return Response.json({ token }, { status: 201 });
   }
 
@@ -164,13 +169,13 @@ export function buildkiteAgentApi(options: BuildkiteAgentApiOptions): BuildkiteA
     return Response.json({}, { status: 201 });
   }
 
-  function updateJob(attributes: JsonObject): Response {
+  function updateJob(asking: string, attributes: JsonObject): Response {
     const { timeout, ...others } = attributes;
     const unknown = Object.keys(others)[0];
     if (unknown !== undefined) return refuse(422, `Unknown attribute: ${unknown}`);
     if (typeof timeout !== 'string' || !/^[1-9]\d*$/.test(timeout)) return refuse(422, 'Timeout must be in minutes');
     jobUpdates.set('timeout', timeout);
-    return Response.json({ id: jobId });
+    return Response.json({ id: asking });
   }
 }
 

@@ -42,6 +42,8 @@ export interface WorldOptions {
   readonly vercel?: Partial<VercelOptions>;
   /** Replaces the Buildkite job's facts. */
   readonly buildkiteJobId?: string;
+  /** More Buildkite jobs that run at the same time: the key of each one's step, by the job's id. */
+  readonly otherBuildkiteJobs?: ReadonlyMap<string, string>;
   /** More hosts than the company's services. */
   readonly hosts?: Readonly<Record<string, Handler>>;
   /** Sees every request as it arrives and when it is answered, the HEADs too. */
@@ -101,7 +103,13 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const prefect = prefectSimulator({ ...prefectTenant(), verifyIdToken, now, ...options.prefect });
   const vercel = vercelSimulator({ ...vercelTenant(), outbound, now, ...options.vercel });
   const context = { ...tenant.BUILDKITE_JOB, jobId: options.buildkiteJobId ?? tenant.BUILDKITE_JOB.jobId };
-  const agentApi = buildkiteAgentApi({ issuer: buildkite, context, accessToken: tenant.AGENT_ACCESS_TOKEN, now });
+  const agentApi = buildkiteAgentApi({
+    issuer: buildkite,
+    context,
+    ...(options.otherBuildkiteJobs === undefined ? {} : { otherJobs: options.otherBuildkiteJobs }),
+    accessToken: tenant.AGENT_ACCESS_TOKEN,
+    now,
+  });
   const reports = bitbucketReports({
     repository: `${tenant.BITBUCKET.workspace}/${tenant.BITBUCKET.repository}`,
     commit: tenant.COMMIT,

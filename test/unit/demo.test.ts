@@ -52,6 +52,13 @@ describe('the demo', () => {
     );
   });
 
+  it('has a step for each story, so none shares its outputs with another', () => {
+    const places = [...output.matchAll(/^ {2}outputs: meta-data keyless-submit:([\w-]+):NAME /gm)].map(
+      ([, step]) => step,
+    );
+    expect(new Set(places).size).toBe(STORIES.filter(({ ci }) => ci === 'buildkite').length);
+  });
+
   it('prints no token', () => {
     expect(output).toMatch(/\d+ tokens were issued; none of them is in the logs above/);
     expect(output).not.toMatch(/\beyJ[\w-]+\.[\w-]+/);

@@ -55,11 +55,36 @@ describe('a step with a result ends with it:', () => {
     [0, 'return 0;'],
     [6, 'return 6;'],
     [0, 'setInterval(() => undefined, 1_000); return 0;'],
-    [2, "throw new SubmitError('invalid-settings', { happened: 'It is wrong', remedy: ['Correct it.'] });"],
   ])('%i by %s', async (expected, body) => {
     const { code, output } = await started(body).ended;
     expect(code).toBe(expected);
-    expect(output).toBe(expected === 2 ? '\n^^^ +++\n✖ It is wrong\n  Correct it.\n' : '');
+    expect(output).toBe('');
+  });
+
+  it('2 by an error that explains itself, as it is explained everywhere', async () => {
+    const explanation = {
+      happened: 'It is wrong',
+      presented: ['VARIABLE: 0'],
+      expected: ['1'],
+      remedy: ['Correct it.'],
+      link: 'docs/network.md',
+    };
+    const { code, output } = await started(`throw new SubmitError('invalid-settings', ${JSON.stringify(explanation)});`)
+      .ended;
+    expect(code).toBe(2);
+    expect(output.split('\n')).toEqual([
+      '',
+      '^^^ +++',
+      '✖ invalid-settings: It is wrong',
+      '  Presented:',
+      '    VARIABLE: 0',
+      '  Expected:',
+      '    1',
+      '  What to do:',
+      '    Correct it.',
+      expect.stringMatching(/^ {2}More: https:.*\/docs\/network\.md$/),
+      '',
+    ]);
   });
 });
 

@@ -120,7 +120,7 @@ describe('a proxy that refuses', () => {
     ['http://me:pass%20w0rd@127.0.0.1', 407, 'with a login', /Correct the user and password in HTTPS_PROXY/],
     ['http://127.0.0.1', 403, 'without a login', /allow connections to service\.example.*NO_PROXY/],
     ['http://127.0.0.1', 405, 'without a login', /allow connections to service\.example/],
-  ])('%s with %i is told of at once', async (address, status, login, remedy) => {
+  ])('%s with %i is reported at once', async (address, status, login, remedy) => {
     const proxy = await listening((socket) => socket.end(`HTTP/1.1 ${status} No\r\nContent-Length: 0\r\n\r\n`));
     const attempt = await ask('https://service.example/x', { HTTPS_PROXY: `${address}:${proxy.port}` });
     expect(attempt).toMatchObject({ kind: 'lost', sent: false, obstacle: { patienceMs: 0 } });
@@ -241,7 +241,7 @@ async function tlsServer(options: TlsOptions) {
 }
 
 describe('a TLS server that', () => {
-  it.each(UNFIT_SERVERS)('%s is told of at once, and was sent nothing', async (_name, options, code, remedy) => {
+  it.each(UNFIT_SERVERS)('%s is reported at once, and was sent nothing', async (_name, options, code, remedy) => {
     const server = await tlsServer(options);
     const attempt = await ask(`https://127.0.0.1:${server.port}/x`);
     expect(attempt).toMatchObject({
@@ -261,7 +261,7 @@ describe('a TLS server that', () => {
     expect(server.received()).toBe(1);
   });
 
-  it('wants a certificate of the client is told of at once', async () => {
+  it('wants a certificate of the client is reported at once', async () => {
     const options = { ...trusted.issue({ names: ours }), requestCert: true, ca: authority.cert };
     const server = await tlsServer(options);
     const attempt = await ask(`https://127.0.0.1:${server.port}/x`);
@@ -269,7 +269,7 @@ describe('a TLS server that', () => {
     expect(server.received()).toBe(0);
   });
 
-  it('is none is told of at once', async () => {
+  it('is none is reported at once', async () => {
     const server = await listening((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
     const attempt = await ask(`https://127.0.0.1:${server.port}/x`);
     expect(attempt).toMatchObject({
@@ -344,7 +344,7 @@ describe('a proxy that is set', () => {
   const warnings = (env: Readonly<Record<string, string>>, used: boolean): Network['warnings'] =>
     network(env, () => used).warnings;
 
-  it.each(['HTTPS_PROXY', 'https_proxy'])('as %s is told of where this Node cannot use it', (name) => {
+  it.each(['HTTPS_PROXY', 'https_proxy'])('as %s is reported where this Node cannot use it', (name) => {
     const env = { [name]: 'http://user:p4ssword@proxy.example:3128' };
     expect(warnings(env, true)).toEqual([]);
     const [warning, ...more] = warnings(env, false);
@@ -353,7 +353,7 @@ describe('a proxy that is set', () => {
     expect(more).toEqual([]);
   });
 
-  it('as ALL_PROXY alone is told of, since no Node uses it', () => {
+  it('as ALL_PROXY alone is reported, since no Node uses it', () => {
     expect(warnings({ ALL_PROXY: 'http://proxy.example:3128' }, true)).toEqual([
       'ALL_PROXY is not used; set HTTPS_PROXY if the services are behind a proxy',
     ]);

@@ -61,7 +61,7 @@ describe('placeholders', () => {
     ['@{tag}', '@{tag} has no value in this build'],
     ['@{env:EPOCH}', '@{env:EPOCH}: the environment variable is not set in this step; did you mean @{env:EPOCHS}?'],
     ['@{env:NOWHERE_TO_BE_FOUND}', '@{env:NOWHERE_TO_BE_FOUND}: the environment variable is not set in this step'],
-    ['@{env:BUILDKITE_AGENT_ACCESS_TOKEN}', 'would copy a credential of the CI into the job'],
+    ['@{env:BUILDKITE_AGENT_ACCESS_TOKEN}', 'could copy a credential of the CI into the job'],
     ['@{env:BUILDKITE_AGENT_ACCESS_TOKE}', 'the environment variable is not set in this step'],
     ['@{commit', 'a placeholder is not closed: @{commit (write @@{ for a literal @{)'],
     ['@{\u001b[31mred}', '@{red} is not a placeholder'],

@@ -180,7 +180,7 @@ describe('a wait', () => {
 const PASSING: readonly ErrorCode[] = ['service-unavailable', 'rate-limited', 'unreadable-answer'];
 
 describe('while the service is out of reach', () => {
-  it.each(PASSING)('the wait goes on for ten minutes of %s, and says so once', async (code) => {
+  it.each(PASSING)('the wait continues for ten minutes of %s, and says so once', async (code) => {
     const { end, lines } = await watched([
       [0, RUNNING],
       [30 * MINUTE, fault(code)],
@@ -204,7 +204,7 @@ describe('while the service is out of reach', () => {
     expect(waitedMs).toBeLessThan(41 * MINUTE);
   });
 
-  it('a second time, that is told again and counts from its own beginning', async () => {
+  it('a second time, that is reported again and counts from its own beginning', async () => {
     const { end, lines } = await watched([
       [0, RUNNING],
       [30 * MINUTE, fault('service-unavailable')],
@@ -216,7 +216,7 @@ describe('while the service is out of reach', () => {
     expect(lines.filter((line) => line.startsWith('warning: '))).toHaveLength(2);
   });
 
-  it('from the first look on, that is told as well', async () => {
+  it('from the first look on, that is reported as well', async () => {
     const { end, lines } = await watched([
       [0, fault('service-unavailable')],
       [5 * MINUTE, DONE],
@@ -290,7 +290,7 @@ describe('a job that is not found', () => {
 });
 
 describe('what a wait prints', () => {
-  test('a change of detail is told, and the phase is not reported again', async () => {
+  test('a change of detail is reported, and the phase is not reported again', async () => {
     const { lines, phases } = await watched([
       [0, status('queued', 'QUEUED', { detail: 'no room' })],
       [5 * SECOND, status('queued', 'QUEUED', { detail: 'still no room\u001b[31m' })],
@@ -333,7 +333,7 @@ describe('what a wait prints', () => {
     ] as const,
   });
 
-  test('each task of several is told of when it changes', async () => {
+  test('each task of several is reported when it changes', async () => {
     const { lines } = await watched([
       [0, status('running', 'RUNNING', parts('RUNNING', 'BLOCKED'))],
       [5 * SECOND, status('running', 'RUNNING', parts('SUCCESS', 'BLOCKED'))],
@@ -348,7 +348,7 @@ describe('what a wait prints', () => {
     ]);
   });
 
-  test('a single task, which says the same as the run, is not told of', async () => {
+  test('a single task, which says the same as the run, is not reported', async () => {
     const single = { parts: [{ name: 'train', phase: 'running', word: 'RUNNING' }] } as const;
     const { lines } = await watched([
       [0, status('running', 'RUNNING', single)],

@@ -41,6 +41,7 @@ export const databricksRunNow = defineKind({
       faults.add('job-parameters', 'the spec has job_parameters of its own');
     if (faults.messages.length > 0) return undefined;
     const trust = databricksTrust(values);
+    const job = jobId ?? spec.job_id;
     const payload = {
       ...spec,
       // An id may exceed what a JSON number holds exactly in most readers, so it is written from its digits.
@@ -48,7 +49,7 @@ export const databricksRunNow = defineKind({
       ...(parameters === undefined ? {} : { job_parameters: parameters }),
     };
     return databricksJob(trust, {
-      title: `job ${jobId ?? String(spec.job_id ?? '')} on ${trust.host}`,
+      title: job === undefined ? `a run on ${trust.host}` : `job ${String(job)} on ${trust.host}`,
       path: '/api/2.2/jobs/run-now',
       payload: attach ? undefined : payload,
       // A run of an existing job takes the job's own timeout; the request cannot set one.

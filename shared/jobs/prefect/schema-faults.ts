@@ -138,7 +138,7 @@ function steps(pointer: string): readonly string[] {
 const BY_NAME = new Set(['properties', 'patternProperties', 'definitions', '$defs', 'dependentSchemas']);
 const PLAIN = new Set(['default', 'examples', 'example', 'enum', 'const', 'required']);
 
-/** Without formats, and without patterns that could take for ever: for those the server decides. */
+/** Without formats, and without patterns that could take forever: those are left to the server. */
 function withoutFormats(schema: JsonObject): JsonObject {
   const isOpen = !Object.keys(objectAt(schema, 'patternProperties')).every(isQuick);
   const dropped = new Set(['format', ...(isOpen ? ['patternProperties', 'additionalProperties'] : [])]);
