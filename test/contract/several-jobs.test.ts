@@ -161,3 +161,30 @@ test.each(SAMPLES)('two pipes of one Bitbucket step keep their own %s', (id, sam
     expect(runs()).toBe(2);
   }),
 );
+
+const OTHER_WORKSPACE = 'dbc-00000000-0000.cloud.databricks.com';
+/** A workspace that exchanges every token and has one run, which it says it made. */
+async function otherWorkspace(request: Request): Promise<Response> {
+  const { pathname } = new URL(request.url);
+  return pathname.endsWith('/oidc/v1/token')
+    ? Response.json({ access_token: 'a-token-of-another-workspace', token_type: 'Bearer', expires_in: 3600 })
+    : Response.json({ run_id: 77, state: { life_cycle_state: 'TERMINATED', result_state: 'SUCCESS' } });
+}
+
+test.each([
+  ['vertex-custom-job', { project: 'acme-research' }, '/v1/projects/acme-research/locations/'],
+  ['databricks-submit-run', { host: OTHER_WORKSPACE }, `${OTHER_WORKSPACE}/api/2.2/jobs/runs/submit`],
+  ['databricks-run-now', { host: OTHER_WORKSPACE }, `${OTHER_WORKSPACE}/api/2.2/jobs/run-now`],
+])('the same %s in another project or workspace is not the same submission', async (id, elsewhere, place) => {
+  await using stage = await createStage({ hosts: { [OTHER_WORKSPACE]: otherWorkspace } });
+  for (const ci of ['buildkite', 'bitbucket'] as const) {
+    const first = await runStep(stage, { kind: id, ci });
+    const { checkout } = first;
+    const second = await runStep(stage, { kind: id, ci, sibling: 2, checkout, settings: elsewhere });
+    expect(first.exitCode, first.log).toBe(EXIT.done);
+    expect(second.log).not.toContain('joining its run');
+    expect(
+      second.requests.filter(({ method, host, path }) => method === 'POST' && `${host}${path}`.includes(place)),
+    ).not.toEqual([]);
+  }
+});
