@@ -84,8 +84,8 @@ function joined(submitted: Submitted, { log, spell }: SubmissionEnvironment): Su
 }
 
 /**
- * With tokens that the service remembers, submitting again is the look-up. It begins with the last attempt that is known of;
- * there were at most as many as runs of the step.
+ * With tokens that the service remembers, submitting again is the look-up. It begins with the last attempt that is known of, which
+ * may be that of an identical job; there were at most as many as runs of the step.
  */
 async function resubmitUntilNew(
   job: Job,
@@ -95,7 +95,8 @@ async function resubmitUntilNew(
   environment: SubmissionEnvironment,
 ): Promise<Submitted> {
   const { client, context, signal } = environment;
-  for (let attempt = first; attempt < context.attempt; attempt += 1) {
+  const next = Math.max(first + 1, context.attempt);
+  for (let attempt = first; attempt < next; attempt += 1) {
     const candidate = await createAttempt(job, payload, key, attempt, environment).catch((error: unknown) => {
       // The service may refuse the token of a run that was deleted since; a refusal with another reason comes again below.
       if (error instanceof SubmitError && (error.code === 'request-rejected' || error.code === 'not-found'))
@@ -115,7 +116,7 @@ async function resubmitUntilNew(
     if (candidate.isNew ?? startedAfter) return candidate;
     if (await keepsEarlier(job, candidate.id, status, environment)) return { ...candidate, origin: 'found' };
   }
-  return createAttempt(job, payload, key, Math.max(first, context.attempt), environment);
+  return createAttempt(job, payload, key, next, environment);
 }
 
 async function findOrCreate(
@@ -125,11 +126,16 @@ async function findOrCreate(
   known: FoundRun | undefined,
   environment: SubmissionEnvironment,
 ): Promise<Submitted> {
-  const { client, signal } = environment;
+  const { log, signal } = environment;
   const earlier = await latestRun(job, key, known, environment);
   if (earlier === undefined) return createAttempt(job, payload, key, 1, environment);
-  const status = await job.status(client, earlier.id, signal);
-  if (await keepsEarlier(job, earlier.id, status, environment)) return { ...earlier, origin: 'found' };
+  // A new run, too, may not be there for a while.
+  const look = () => statusUnlessGone(job, earlier.id, environment);
+  const status = await lookRepeatedly(look, LIST_DELAYS_MS, environment);
+  signal.throwIfAborted();
+  if (status === undefined)
+    log.info(`An earlier run of this step submitted ${earlier.id}, which has been deleted: submitting again`);
+  else if (await keepsEarlier(job, earlier.id, status, environment)) return { ...earlier, origin: 'found' };
   return createAttempt(job, payload, key, earlier.attempt + 1, environment);
 }
 
@@ -150,7 +156,8 @@ async function latestRun(
     const listed = (await job.find?.(client, key, signal))?.at(-1);
     if (listed !== undefined && listed.attempt >= (latest?.attempt ?? 1)) latest = listed;
     if (latest !== undefined && latest.attempt >= context.attempt - 1) return latest;
-    if (latest !== undefined && !isOver(await job.status(client, latest.id, signal))) return latest;
+    const status = latest === undefined ? undefined : await statusUnlessGone(job, latest.id, environment);
+    if (status !== undefined && !isOver(status)) return latest;
     if (!isTold && job.repeatable !== true)
       log.info(
         'Looking for a minute for a job that an earlier run of this step may have submitted: new jobs can be listed late',
@@ -162,6 +169,18 @@ async function latestRun(
   await lookRepeatedly(look, job.repeatable === true ? [] : LIST_DELAYS_MS, environment);
   signal.throwIfAborted();
   return latest;
+}
+
+/** How a run is; undefined where the service does not know it, as one that was deleted. */
+async function statusUnlessGone(
+  job: Job,
+  id: string,
+  { client, signal }: SubmissionEnvironment,
+): Promise<RunStatus | undefined> {
+  return job.status(client, id, signal).catch((error: unknown) => {
+    if (error instanceof SubmitError && error.code === 'not-found') return undefined;
+    throw error;
+  });
 }
 
 async function keepsEarlier(

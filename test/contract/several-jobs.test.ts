@@ -101,6 +101,43 @@ test.each(SAMPLES)('jobs that submit an identical %s in the same moment hear of 
   expect(result.log).toContain('give each job a different instance');
 });
 
+test.each(SAMPLES)('a retry of %s does not take the result of a twin that was retried more often', (id, sample) =>
+  stages.use(async (stage, build) => {
+    const runs = runsOf(stage, sample);
+    sample.script(stage.world, { end: { cause: 'code' } });
+    await runStep(stage, jobOf(id, build, 1));
+    for (const attempt of [2, 3]) {
+      sample.script(stage.world, { end: { cause: 'code' } });
+      const failed = await runStep(stage, { ...jobOf(id, build, 1), retry: 'manual', attempt });
+      expect(failed.outputs).toMatchObject({ attempt: String(attempt) });
+    }
+    const twin = await runStep(stage, { ...jobOf(id, build, 2), retry: 'manual', attempt: 2 });
+    expect(twin.exitCode, twin.log).toBe(EXIT.done);
+    expect(runs()).toBe(4);
+  }),
+);
+
+test.each(SAMPLES)(
+  'jobs that are retried and submit an identical %s in the same moment hear of each other',
+  async (id, sample) => {
+    let publish = async () => {};
+    await using stage = await createStage({
+      onAnswer: ({ method, host, path }) => {
+        const { submission } = sample.targets;
+        if (method === submission.method && submission.path.test(`/${host}${path.replace(/\?.*/, '')}`)) publish();
+      },
+    });
+    sample.script(stage.world, { end: { cause: 'code' } });
+    const first = await runStep(stage, jobOf(id, 1, 1));
+    const place = `keyless-submit:train:${keyOf(first)}`;
+    publish = async () =>
+      stage.world.agentApi.setMetaData(place, JSON.stringify({ kind: id, id: 'another-run', attempt: '2' }));
+    const again = await runStep(stage, { ...jobOf(id, 1, 1), retry: 'manual' });
+    expect(again.exitCode, again.log).toBe(EXIT.done);
+    expect(again.log).toContain('submitted the identical request at the same time: its run is another-run');
+  },
+);
+
 test.each(SAMPLES)('a retried %s keeps the places of its report and outputs', (id, sample) =>
   stages.use(async (stage, build) => {
     const { agentApi } = stage.world;
