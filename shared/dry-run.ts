@@ -4,19 +4,20 @@ import type { Host } from './host.ts';
 import { bearer, type HttpCall } from './http.ts';
 import { parseJson, stringifyJson } from './json.ts';
 import { Secret } from './secret.ts';
-import { attemptToken, submissionKey } from './submission-key.ts';
+import { attemptToken, keyOfRun } from './submission-key.ts';
 
 /** Lists of thousands of files are not read line by line. */
 const SHOWN_LINES = 400;
 
 /** Prints every request that a run would make up to the submission, with `[redacted]` for tokens. Sends nothing. */
-export function showDryRun({ job, kind, values }: BoundRun, host: Host): number {
+export function showDryRun(bound: BoundRun, host: Host): number {
+  const { job, values } = bound;
   const { log, context } = host;
   log.section(`Dry run: ${job.title}`);
   log.info(`identity: ${job.identity}`);
   const calls = [...job.callsBefore];
   if (job.payload !== undefined) {
-    const key = submissionKey(context, kind.id, job.payload, values.instance);
+    const key = keyOfRun(bound, context);
     // What is completed later has another key.
     if (job.prepare === undefined) log.info(`submission key: ${key}`);
     const mark = { key, attempt: 1, token: attemptToken(key, 1) };

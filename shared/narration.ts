@@ -98,7 +98,8 @@ export function createNarration(
   /** Jobs of a matrix that submit the identical request at the same moment only see each other afterwards. */
   const lookForTwin = async (): Promise<void> => {
     const twin = await host.previousOutputs(key);
-    if (twin === undefined || job.repeatable === true) return;
+    // An earlier run of this step published an earlier attempt.
+    if (twin?.attempt !== String(attempt) || job.repeatable === true) return;
     const isShared = twin.id === id;
     log.warning(
       isShared
@@ -120,7 +121,7 @@ export function createNarration(
     else await host.forget().catch(warn('Forgetting the job'));
     // A report of an earlier run that failed before its key was known would otherwise stay there.
     if (firstKey !== key && context.attempt > 1) tell('Removing the former report', () => host.removeReport(firstKey));
-    if (origin === 'created' && context.attempt <= 1) tell('Reading the outputs', lookForTwin);
+    if (origin === 'created') tell('Reading the outputs', lookForTwin);
     if (values.wait)
       tell('Publishing the outputs', () => host.publish({ ...baseOutputs, result: 'submitted' }, 'interim', key));
     tellReport(report('pending', `submitted as ${id}`, startUrl));

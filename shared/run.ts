@@ -14,7 +14,7 @@ import { createNarration } from './narration.ts';
 import { withRedaction } from './redaction.ts';
 import { plainLine } from './remote-text.ts';
 import { createServiceClient } from './service-client.ts';
-import { submissionKey } from './submission-key.ts';
+import { keyOfRun } from './submission-key.ts';
 import { submitOnce } from './submit.ts';
 import { type WatchEnd, watch } from './watch.ts';
 
@@ -81,7 +81,7 @@ interface IdentifiedRun extends RunEnvironment, JobEnvironment {
 
 async function underCredential(given: BoundRun, environment: IdentifiedRun): Promise<number> {
   const { host, clock, signal, client, credential, grace, log } = environment;
-  const firstKey = keyOf(given, host);
+  const firstKey = keyOfRun(given, host.context);
   const { bound, submitted, key } = await submit(given, firstKey, environment).catch((error: unknown) =>
     reportFailure(error, given, firstKey, environment),
   );
@@ -104,11 +104,6 @@ async function underCredential(given: BoundRun, environment: IdentifiedRun): Pro
   return conclude(ending, { bound, host, client, clock, signal, grace, narration, submitted, startedAt });
 }
 
-/** What tells the submission from the others of its build; an attached run goes by how it was named. */
-function keyOf({ job, kind, values }: BoundRun, { context }: Host): string {
-  return submissionKey(context, kind.id, job.payload ?? { attach: values.attach ?? '' }, values.instance);
-}
-
 async function submit(bound: BoundRun, firstKey: string, environment: IdentifiedRun) {
   const { client, credential, host, http, log, signal } = environment;
   const { kind, values } = bound;
@@ -127,7 +122,7 @@ async function submit(bound: BoundRun, firstKey: string, environment: Identified
   const job = (await bound.job.prepare?.(environment)) ?? bound.job;
   const payload = job.payload ?? {};
   const completed = { ...bound, job };
-  const key = keyOf(completed, host);
+  const key = keyOfRun(completed, host.context);
   const submitted = await submitOnce(job, payload, key, {
     ...environment,
     context: host.context,

@@ -84,8 +84,8 @@ function joined(submitted: Submitted, { log, spell }: SubmissionEnvironment): Su
 }
 
 /**
- * With tokens that the service remembers, submitting again is the look-up. It begins with the last attempt that is known of;
- * there were at most as many as runs of the step.
+ * With tokens that the service remembers, submitting again is the look-up. It begins with the last attempt that is known of, which
+ * may be that of an identical job; there were at most as many as runs of the step.
  */
 async function resubmitUntilNew(
   job: Job,
@@ -95,7 +95,8 @@ async function resubmitUntilNew(
   environment: SubmissionEnvironment,
 ): Promise<Submitted> {
   const { client, context, signal } = environment;
-  for (let attempt = first; attempt < context.attempt; attempt += 1) {
+  const next = Math.max(first + 1, context.attempt);
+  for (let attempt = first; attempt < next; attempt += 1) {
     const candidate = await createAttempt(job, payload, key, attempt, environment).catch((error: unknown) => {
       // The service may refuse the token of a run that was deleted since; a refusal with another reason comes again below.
       if (error instanceof SubmitError && (error.code === 'request-rejected' || error.code === 'not-found'))
@@ -115,7 +116,7 @@ async function resubmitUntilNew(
     if (candidate.isNew ?? startedAfter) return candidate;
     if (await keepsEarlier(job, candidate.id, status, environment)) return { ...candidate, origin: 'found' };
   }
-  return createAttempt(job, payload, key, Math.max(first, context.attempt), environment);
+  return createAttempt(job, payload, key, next, environment);
 }
 
 async function findOrCreate(
@@ -125,16 +126,15 @@ async function findOrCreate(
   known: FoundRun | undefined,
   environment: SubmissionEnvironment,
 ): Promise<Submitted> {
+  const { log, signal } = environment;
   const earlier = await latestRun(job, key, known, environment);
   if (earlier === undefined) return createAttempt(job, payload, key, 1, environment);
   // A new run may be unknown to reads for a moment, too.
   const look = () => statusUnlessGone(job, earlier.id, environment);
   const status = await lookRepeatedly(look, LIST_DELAYS_MS, environment);
-  environment.signal.throwIfAborted();
+  signal.throwIfAborted();
   if (status === undefined)
-    environment.log.info(
-      `An earlier run of this step submitted ${earlier.id}, which no longer exists: submitting again`,
-    );
+    log.info(`An earlier run of this step submitted ${earlier.id}, which no longer exists: submitting again`);
   else if (await keepsEarlier(job, earlier.id, status, environment)) return { ...earlier, origin: 'found' };
   return createAttempt(job, payload, key, earlier.attempt + 1, environment);
 }

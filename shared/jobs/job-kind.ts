@@ -106,6 +106,8 @@ export interface Job {
   readonly identity: string;
   /** An address of the service, for opening a connection early. */
   readonly origin: string;
+  /** The project, workspace or team at the origin, where neither the origin nor the payload names it. */
+  readonly place?: string | undefined;
   /** What is submitted, before it is marked; undefined when an earlier run is attached to. */
   readonly payload: JsonObject | undefined;
   /** Seconds after which the service itself ends the job, as far as the payload says. */

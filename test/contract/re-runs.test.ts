@@ -167,6 +167,56 @@ test('a run that was deleted since is submitted anew', () =>
     expect(again.outputs).toMatchObject({ attempt: '2' });
   }));
 
+const LISTED = RUN_SAMPLES.filter(({ targets }) => targets.lookUp !== undefined);
+const NOT_FOUND = JSON.stringify({ error: { code: 'not_found', status: 'NOT_FOUND', message: 'It is not there.' } });
+
+test.each(
+  LISTED.flatMap((sample) => (['manual', 'automatic'] as const).map((retry) => [sample.id, retry, sample] as const)),
+)('a published %s that was deleted since is submitted again (%s)', (id, retry, sample) =>
+  stages.use(async (stage, build) => {
+    const jobs = jobsOf(stage, sample);
+    const step = { kind: id, ci: 'buildkite', build } as const;
+    // What was deleted is in no list.
+    sample.script(stage.world, { end: { cause: 'code' }, listedAfterMs: 24 * HOUR });
+    const first = await runStep(stage, step);
+    const recover = breakRequests(stage.world, statusOf(first.outputs?.id ?? ''), {
+      kind: 'answer',
+      times: 99,
+      answer: { status: 404, type: 'application/json', text: NOT_FOUND },
+    });
+    const again = await runStep(stage, { ...step, retry });
+    recover();
+    expect(again.exitCode, again.log).toBe(EXIT.done);
+    expect(again.log).toContain(`${first.outputs?.id}, which no longer exists: submitting again`);
+    expect(again.outputs).toMatchObject({ id: jobs().at(-1)?.id, attempt: '2' });
+    expect(jobs()).toHaveLength(2);
+  }),
+);
+
+test.each(LISTED.map((sample) => [sample.id, sample] as const))(
+  'a published %s that the service does not show yet is attached to',
+  (id, sample) =>
+    stages.use(async (stage, build) => {
+      const jobs = jobsOf(stage, sample);
+      const step = { kind: id, ci: 'buildkite', build } as const;
+      sample.script(stage.world, { runningMs: 20 * MINUTE, end: 'success', listedAfterMs: 24 * HOUR });
+      const first = await runStep(stage, { ...step, settings: { wait: false } });
+      breakRequests(stage.world, statusOf(first.outputs?.id ?? ''), {
+        kind: 'answer',
+        times: 4,
+        answer: { status: 404, type: 'application/json', text: NOT_FOUND },
+      });
+      const again = await runStep(stage, { ...step, retry: 'automatic' });
+      expect(again.exitCode, again.log).toBe(EXIT.done);
+      expect(again.outputs).toMatchObject({ id: first.outputs?.id, attempt: '1' });
+      expect(jobs()).toHaveLength(1);
+    }),
+);
+
+function statusOf(id: string) {
+  return { method: 'GET', path: new RegExp(`/${id.split('/').at(-1)}$`) } as const;
+}
+
 test.each(CIS)('on %s a re-run finds its deployment behind hundreds of newer ones', async (ci) => {
   await using stage = await createStage();
   const { vercel } = stage.world;

@@ -101,6 +101,43 @@ test.each(SAMPLES)('jobs that submit an identical %s in the same moment hear of 
   expect(result.log).toContain('give each job a different instance');
 });
 
+test.each(SAMPLES)('a retry of %s does not take the result of a twin that was retried more often', (id, sample) =>
+  stages.use(async (stage, build) => {
+    const runs = runsOf(stage, sample);
+    sample.script(stage.world, { end: { cause: 'code' } });
+    await runStep(stage, jobOf(id, build, 1));
+    for (const attempt of [2, 3]) {
+      sample.script(stage.world, { end: { cause: 'code' } });
+      const failed = await runStep(stage, { ...jobOf(id, build, 1), retry: 'manual', attempt });
+      expect(failed.outputs).toMatchObject({ attempt: String(attempt) });
+    }
+    const twin = await runStep(stage, { ...jobOf(id, build, 2), retry: 'manual', attempt: 2 });
+    expect(twin.exitCode, twin.log).toBe(EXIT.done);
+    expect(runs()).toBe(4);
+  }),
+);
+
+test.each(SAMPLES)(
+  'jobs that are retried and submit an identical %s in the same moment hear of each other',
+  async (id, sample) => {
+    let publish = async () => {};
+    await using stage = await createStage({
+      onAnswer: ({ method, host, path }) => {
+        const { submission } = sample.targets;
+        if (method === submission.method && submission.path.test(`/${host}${path.replace(/\?.*/, '')}`)) publish();
+      },
+    });
+    sample.script(stage.world, { end: { cause: 'code' } });
+    const first = await runStep(stage, jobOf(id, 1, 1));
+    const place = `keyless-submit:train:${keyOf(first)}`;
+    publish = async () =>
+      stage.world.agentApi.setMetaData(place, JSON.stringify({ kind: id, id: 'another-run', attempt: '2' }));
+    const again = await runStep(stage, { ...jobOf(id, 1, 1), retry: 'manual' });
+    expect(again.exitCode, again.log).toBe(EXIT.done);
+    expect(again.log).toContain('submitted the identical request at the same time: its run is another-run');
+  },
+);
+
 test.each(SAMPLES)('a retried %s keeps the places of its report and outputs', (id, sample) =>
   stages.use(async (stage, build) => {
     const { agentApi } = stage.world;
@@ -161,3 +198,30 @@ test.each(SAMPLES)('two pipes of one Bitbucket step keep their own %s', (id, sam
     expect(runs()).toBe(2);
   }),
 );
+
+const OTHER_WORKSPACE = 'dbc-00000000-0000.cloud.databricks.com';
+/** A workspace that exchanges every token and has one run, which it says it made. */
+async function otherWorkspace(request: Request): Promise<Response> {
+  const { pathname } = new URL(request.url);
+  return pathname.endsWith('/oidc/v1/token')
+    ? Response.json({ access_token: 'a-token-of-another-workspace', token_type: 'Bearer', expires_in: 3600 })
+    : Response.json({ run_id: 77, state: { life_cycle_state: 'TERMINATED', result_state: 'SUCCESS' } });
+}
+
+test.each([
+  ['vertex-custom-job', { project: 'acme-research' }, '/v1/projects/acme-research/locations/'],
+  ['databricks-submit-run', { host: OTHER_WORKSPACE }, `${OTHER_WORKSPACE}/api/2.2/jobs/runs/submit`],
+  ['databricks-run-now', { host: OTHER_WORKSPACE }, `${OTHER_WORKSPACE}/api/2.2/jobs/run-now`],
+])('the same %s in another project or workspace is not the same submission', async (id, elsewhere, place) => {
+  await using stage = await createStage({ hosts: { [OTHER_WORKSPACE]: otherWorkspace } });
+  for (const ci of ['buildkite', 'bitbucket'] as const) {
+    const first = await runStep(stage, { kind: id, ci });
+    const { checkout } = first;
+    const second = await runStep(stage, { kind: id, ci, sibling: 2, checkout, settings: elsewhere });
+    expect(first.exitCode, first.log).toBe(EXIT.done);
+    expect(second.log).not.toContain('joining its run');
+    expect(
+      second.requests.filter(({ method, host, path }) => method === 'POST' && `${host}${path}`.includes(place)),
+    ).not.toEqual([]);
+  }
+});

@@ -61,6 +61,7 @@ export function databricksJob(trust: DatabricksTrust, start: RunStart): Job {
     title: start.title,
     identity,
     origin: trust.origin,
+    place: trust.workspaceId,
     payload: start.payload,
     serverTimeoutSeconds: start.serverTimeoutSeconds,
     callsBefore: [

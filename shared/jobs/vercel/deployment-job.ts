@@ -49,6 +49,7 @@ export function deploymentJob(identity: VercelIdentity, plan: DeploymentPlan): J
     title: plan.title,
     identity: identity.title,
     origin: VERCEL_ORIGIN,
+    place: identity.trust.team,
     payload: plan.payload,
     serverTimeoutSeconds: undefined,
     longestSeconds: LONGEST_SECONDS,

@@ -62,6 +62,7 @@ export function productionChange(identity: VercelIdentity, plan: ChangePlan): Jo
     title: `${project}, ${reference?.title ?? 'an earlier request'}`,
     identity: identity.title,
     origin: VERCEL_ORIGIN,
+    place: identity.trust.team,
     payload: reference === undefined ? undefined : { project, deployment: reference.title },
     serverTimeoutSeconds: undefined,
     longestSeconds: LONGEST_SECONDS,

@@ -136,6 +136,7 @@ export const vertexCustomJob = defineKind({
       title: `custom job in ${project}, ${region}`,
       identity,
       origin,
+      place: parent,
       payload,
       serverTimeoutSeconds: payload === undefined ? undefined : serverTimeoutOf(payload),
       callsBefore: loginCalls(trust),
