@@ -75,6 +75,17 @@ describe('a spec', () => {
     expect(faults).toEqual(['job.yaml:20003:1: Map keys must be unique', 'job.yaml:20004:1: Map keys must be unique']);
   });
 
+  it('with more aliases than anybody needs is refused, since each costs a look at all anchors', async () => {
+    const anchors = (count: number) => Array.from({ length: count }, (_, n) => `- &x${n} ${n}`).join('\n');
+    const aliases = (count: number) => Array.from({ length: count }, (_, n) => `- *x${n}`).join('\n');
+    const { spec } = await parse(`a:\n${anchors(1_000)}\nb:\n${aliases(1_000)}`);
+    expect(spec?.b).toHaveLength(1_000);
+    const startedAt = performance.now();
+    const { faults } = await parse(`a:\n${anchors(20_000)}\nb:\n${aliases(20_000)}`);
+    expect(faults).toEqual(['job.yaml: has 20000 aliases (*name); expected at most 1000']);
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
+  });
+
   it('has overrides of paths that lead somewhere', () => {
     const faults = collectFaults((name) => name);
     const long = Array.from({ length: DEEPEST + 1 }, () => 'a').join('.');
