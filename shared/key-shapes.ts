@@ -1,6 +1,6 @@
 /**
  * Keys and tokens that are known by their shape: JSON Web Tokens (RFC 7519), Databricks, Prefect, GitHub, GitLab, Slack, AWS, Google, Vercel, Vault,
- * Buildkite, Atlassian, OpenAI and the like, npm, private keys (RFC 7468), and the login in an address.
+ * Buildkite, Atlassian, OpenAI and the like, npm, Hugging Face, Groq, Docker, PyPI, Stripe, Linear, SendGrid, Azure, private keys (RFC 7468), and the login in an address.
  */
 export const KEY_SHAPES = new RegExp(
   [
@@ -16,7 +16,9 @@ export const KEY_SHAPES = new RegExp(
     /\b(?:bkua|bkct|bkaj|bkp[aso])_\w{16,}/,
     /\bAT(?:ATT|CTT|BB)\w{16,}/,
     /\bsk-(?:[a-z]{2,8}-)?[A-Za-z0-9_-]{20,}/,
-    /\bnpm_[A-Za-z0-9]{20,}/,
+    /\b(?:npm_|hf_|gsk_|GOCSPX-|dckr_[op]at_|pypi-AgE|[sr]k_(?:live|test)_|xapp-\d-|lin_api_)[\w-]{20,}/,
+    /\bSG\.[\w-]{16,}\.[\w-]{16,}/,
+    /\b[\w.~-]{3}8Q~[\w.~-]{30,}/,
     /-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]{0,20000}(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?/,
     /(?<=:\/\/)[^\s/?#@"'<>]{1,500}:[^\s/?#@"'<>]{1,500}(?=@)/,
   ]

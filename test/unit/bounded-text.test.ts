@@ -122,6 +122,16 @@ it('of an answer only the beginning is looked at for words, and of a success non
   expect(describeAttempt({ ...answer, status: 200, text: '{"access_token": "abc"}' })).not.toContain('abc');
 });
 
+it('of very many parameters that a flow does not have, only some are compared with those that it has', async () => {
+  const named = (word: string) => Object.fromEntries(Array.from({ length: 6_000 }, (_, n) => [`${word}_${n}`, {}]));
+  const startedAt = performance.now();
+  const faults = await parameterFaults({ properties: named('parameter') }, named('parmeter'));
+  expect(performance.now() - startedAt).toBeLessThan(8_000);
+  expect(faults).toHaveLength(101);
+  expect(faults[0]).toContain('did you mean parameter_0?');
+  expect(faults.at(-1)).toBe('(5900 more names): are not parameters of the flow');
+});
+
 it('what stands at the end of a text is cut, and nothing before', () => {
   expect(withoutTrailing('//a//', '/')).toBe('//a');
   expect(withoutTrailing('///', '/')).toBe('');
