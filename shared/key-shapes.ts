@@ -1,6 +1,6 @@
 /**
  * Keys and tokens that are known by their shape: JSON Web Tokens (RFC 7519), Databricks, Prefect, GitHub, GitLab, Slack, AWS, Google, Vercel, Vault,
- * Buildkite, Atlassian, OpenAI and the like, npm, private keys (RFC 7468), and the login in an address.
+ * Buildkite, Atlassian, OpenAI and the like, npm, Hugging Face, Groq, Docker, PyPI, Stripe, Linear, SendGrid, Azure, private keys (RFC 7468), and the login in an address.
  */
 export const KEY_SHAPES = new RegExp(
   [
@@ -19,7 +19,11 @@ export const KEY_SHAPES = new RegExp(
     /\bAT(?:(?:ATT|CTT)3x|BB)\w{16,}/,
     // Not the name of a job or an image that begins with sk-.
     /\bsk-(?:[a-z]{2,8}-)?(?=[\w-]{0,60}\d)(?=[\w-]{0,60}[A-Z])[\w-]{20,}/,
-    /\bnpm_[A-Za-z0-9]{20,}/,
+    // Without underscores: names in code begin like these, too.
+    /\b(?:npm|hf|gsk|lin_api)_[A-Za-z0-9]{20,}/,
+    /\b(?:GOCSPX-|dckr_[op]at_|pypi-AgE|[sr]k_(?:live|test)_|xapp-\d-)[\w-]{20,}/,
+    /\bSG\.[\w-]{16,}\.[\w-]{16,}/,
+    /\b[\w.~-]{3}8Q~[\w.~-]{30,}/,
     /-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]{0,20000}(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?/,
     /(?<=:\/\/)[^\s/?#@"'<>]{1,500}:[^\s/?#@"'<>]{1,500}(?=@)/,
   ]

@@ -7,8 +7,8 @@ export interface ProtectedVariables {
   readonly ofSettings?: RegExp;
 }
 
-/** An address with a login in it. */
-const WITH_LOGIN = /\bhttps?:\/\/[^\s/?#]*@|:\/\/[^\s/?#@]*:[^\s/?#@]*@/i;
+// Each authority is looked at once: the time that this takes is in proportion to the text, which may be a commit message.
+const LOGIN = /(?<web>\bhttps?)?:\/\/(?<login>[^\s/?#]*)@/gi;
 
 /**
  * The variables in a CI's own namespaces, but for the documented ones that say something about the build. What a CI adds one day, and what
@@ -18,6 +18,11 @@ export function protectedBut(namespace: RegExp, facts: Iterable<string>): Protec
   const known = new Set(facts);
   return {
     facts: known,
-    has: (name, value = '') => namespace.test(name) && (!known.has(name) || WITH_LOGIN.test(value)),
+    has: (name, value = '') => namespace.test(name) && (!known.has(name) || hasLogin(value)),
   };
+}
+
+/** Whether a text holds an address with a secret in it: over https the user alone may be one, elsewhere (`ssh://git@…`) it is none. */
+function hasLogin(text: string): boolean {
+  return [...text.matchAll(LOGIN)].some(({ groups = {} }) => groups.web !== undefined || groups.login?.includes(':'));
 }

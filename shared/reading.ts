@@ -10,7 +10,7 @@ export interface Reading {
 // Percent-encoding (RFC 3986, section 2.1) of one UTF-8 character each, the escapes of JSON strings (RFC 8259, section 7) and of
 // programming languages, character references of HTML, and the plus sign of a form.
 const ESCAPED =
-  /%[0-7][\da-f]|%[cd][\da-f]%[89ab][\da-f]|%e[\da-f](?:%[89ab][\da-f]){2}|%f[0-7](?:%[89ab][\da-f]){3}|%[\da-f]{2}|\\u[\da-f]{4}|\\u\{[\da-f]{1,6}\}|\\x[\da-f]{2}|\\[\s\S]|&(?:#\d{1,7}|#x[\da-f]{1,6}|amp|lt|gt|quot|apos|nbsp);|\+/gi;
+  /%[0-7][\da-f]|%[cd][\da-f]%[89ab][\da-f]|%e[\da-f](?:%[89ab][\da-f]){2}|%f[0-7](?:%[89ab][\da-f]){3}|%[\da-f]{2}|\\u[\da-f]{4}|\\u\{[\da-f]{1,6}\}|\\x[\da-f]{2}|\\[0-3][0-7]{2}|\\[\s\S]|&(?:#\d{1,7}|#x[\da-f]{1,6}|amp|lt|gt|quot|apos|nbsp);|\+/gi;
 /** A value may be escaped in JSON that is escaped in JSON again, or percent-encoded twice. */
 const MOST_LEVELS = 3;
 
@@ -24,10 +24,9 @@ const NAMED: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', qu
 export function readingsOf(text: string): readonly Reading[] {
   // Parts of an escape stand for the whole of it, so that nothing is ever cut inside of one.
   const written = rewritten(asWritten(text), ESCAPED, (part) => part);
-  const shown = seen(written);
-  return shown === written
-    ? levelsOf(written, (reading) => reading)
-    : [...levelsOf(written, (reading) => reading), ...levelsOf(shown, seen)];
+  const levels = levelsOf(written, (reading) => reading);
+  // Control sequences may be escaped themselves.
+  return levels.every((level) => seen(level) === level) ? levels : [...levels, ...levelsOf(seen(written), seen)];
 }
 
 /** The same without what begins the lines of a log. */
@@ -107,6 +106,8 @@ function characterOf(written: string): string {
   }
   const digits = /^\\[ux]\{?([\da-f]+)\}?$/i.exec(written)?.[1];
   if (digits !== undefined) return fromCodePoint(Number.parseInt(digits, 16), written);
+  if (/^\\[0-3][0-7]{2}$/.test(written)) return String.fromCharCode(Number.parseInt(written.slice(1), 8));
+  if (written === '\\e') return '\u001b';
   return /[bfnrtv0]/.test(written[1] ?? '') ? ' ' : written.slice(1);
 }
 

@@ -45,8 +45,8 @@ export function withRedaction(host: Host): Host {
     remote: (lines) => {
       if (lines.length > 0) log.remote(remoteLines(lines.join('\n')).split('\n'));
     },
-    // It becomes a part of a line, and is looked at with that.
-    link: log.link,
+    // Before it becomes a control sequence, of which a part would be no text.
+    link: (url, text) => log.link(clean(url), text === undefined ? text : clean(text)),
   };
   return {
     ...host,

@@ -9,6 +9,8 @@ import { fillEverywhere, fillPlaceholders, type Placeholders } from './template.
 /** Larger specs are refused: no service takes them, and a wrong path should not fill the memory. */
 export const SPEC_LIMIT_BYTES = 4 * 1024 * 1024;
 const ALIAS_LIMIT = 100;
+/** The parser goes through all anchors for each alias. */
+const MOST_ALIASES = 1_000;
 
 /**
  * The service's own request body as its users have it: a YAML or JSON file in the checkout, or the document itself.
@@ -66,6 +68,7 @@ export async function parseSpec(
     for (const { pos, message } of problems) faults.add(place(pos[0]), message);
     if (faults.messages.length > before) return undefined;
 
+    let aliases = 0;
     visit(document, (key, node, path) => {
       if (path.length > DEEPEST * 2) throw new RangeError();
       if (isMap(node)) {
@@ -76,7 +79,8 @@ export async function parseSpec(
           faults.add(place(twice.range?.[0] ?? 0), 'Map keys must be unique');
         return;
       }
-      if (isAlias(node) || !isScalar(node) || key === 'key') return;
+      if (isAlias(node)) aliases += 1;
+      if (!isScalar(node) || key === 'key') return;
       const at = place(node.range?.[0] ?? 0);
       if (typeof node.value === 'string') {
         node.value = fillPlaceholders(node.value, placeholders, (problem) => faults.add(at, problem));
@@ -84,6 +88,8 @@ export async function parseSpec(
         faults.add(at, `${plainLine(String(node.source), 40)} is not a number that JSON can carry`);
       }
     });
+    if (aliases > MOST_ALIASES)
+      faults.add({ place: name }, `has ${aliases} aliases (*name); expected at most ${MOST_ALIASES}`);
     if (faults.messages.length > before) return undefined;
     return asMapping(withNumbers(document.toJS({ maxAliasCount: ALIAS_LIMIT }) as Json), faults, { place: name });
   } catch (error) {

@@ -261,8 +261,11 @@ interface NodeFault {
   readonly hostname?: string;
 }
 
-/** A fault's words, without OpenSSL's file and line, and without advice that is for Node's own users. */
-function wordsOf({ message }: Error): string {
+/** A fault's words, without OpenSSL's file and line, without advice that is for Node's own users, and without what a proxy said. */
+function wordsOf({ message, code, statusCode }: Error & NodeFault): string {
+  // Node quotes the proxy's whole status line, in which a proxy may repeat the login that it was sent.
+  if (code === 'ERR_PROXY_TUNNEL')
+    return `the proxy opened no tunnel${statusCode === undefined ? '' : `: it answered ${statusCode}`}`;
   const reason = /:SSL routines:[^:]*:([^:]+)/.exec(message)?.[1];
   return reason === undefined ? message.replace(/; if the root CA is installed locally,.*/s, '') : `TLS: ${reason}`;
 }

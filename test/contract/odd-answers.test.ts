@@ -138,6 +138,19 @@ test('a name that no address can hold ends no step: a late run of a pool with ha
   expect(log).toContain('nobody has taken it up');
 });
 
+test.each(['null', '{}', '[]', '"ok"', '{"alias": {}}', '{"message": "Sign in"}'])(
+  'a domain is assigned only where the answer names it, and the step is no success else: %s',
+  async (text) => {
+    await using stage = await createStage();
+    const { completion } = sampleOf('vercel-deployment').targets;
+    if (completion === undefined) throw new Error('nothing is completed');
+    answering(stage, completion)(text);
+    const { exitCode, log } = await runStep(stage, { kind: 'vercel-deployment', ci: 'buildkite' });
+    expect(exitCode, log).toBe(EXIT.jobFailed);
+    expect(log).toContain('it answered 200 without the expected content');
+  },
+);
+
 test('a page token that no address can hold ends no step', async () => {
   await using stage = await createStage();
   const { lookUp } = sampleOf('vertex-custom-job').targets;

@@ -152,7 +152,7 @@ test("the CI's token goes to a domain that the step itself asked for", async () 
   const domain = 'pr-7.acme.example';
   stage.world.fault(shownAt(domain));
   // What is shown is ahead of what is there.
-  const assigned = { status: 200, type: 'application/json', text: '{}' };
+  const assigned = { status: 200, type: 'application/json', text: JSON.stringify({ alias: domain }) };
   stage.world.fault({ kind: 'answer', method: 'POST', path: /\/aliases$/, times: 1, answer: assigned });
   const { requests } = await deploy(stage, { ...VISITOR, aliases: [domain] });
   const shown = requests.filter(({ headers }) => headers.get(PASS) !== null);

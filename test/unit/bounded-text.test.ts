@@ -75,6 +75,17 @@ describe('a spec', () => {
     expect(faults).toEqual(['job.yaml:20003:1: Map keys must be unique', 'job.yaml:20004:1: Map keys must be unique']);
   });
 
+  it('with more aliases than anybody needs is refused, since each costs a look at all anchors', async () => {
+    const anchors = (count: number) => Array.from({ length: count }, (_, n) => `- &x${n} ${n}`).join('\n');
+    const aliases = (count: number) => Array.from({ length: count }, (_, n) => `- *x${n}`).join('\n');
+    const { spec } = await parse(`a:\n${anchors(1_000)}\nb:\n${aliases(1_000)}`);
+    expect(spec?.b).toHaveLength(1_000);
+    const startedAt = performance.now();
+    const { faults } = await parse(`a:\n${anchors(20_000)}\nb:\n${aliases(20_000)}`);
+    expect(faults).toEqual(['job.yaml: has 20000 aliases (*name); expected at most 1000']);
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
+  });
+
   it('has overrides of paths that lead somewhere', () => {
     const faults = collectFaults((name) => name);
     const long = Array.from({ length: DEEPEST + 1 }, () => 'a').join('.');
@@ -109,6 +120,16 @@ it('of an answer only the beginning is looked at for words, and of a success non
   expect(describeAttempt({ ...answer, text: '<b>full</b> of <i>words' })).toBe('it answered 500: full of words');
   expect(describeAttempt({ ...answer, text: `${'<>'.repeat(3_000)}the end` })).toBe('it answered 500');
   expect(describeAttempt({ ...answer, status: 200, text: '{"access_token": "abc"}' })).not.toContain('abc');
+});
+
+it('of very many parameters that a flow does not have, only some are compared with those that it has', async () => {
+  const named = (word: string) => Object.fromEntries(Array.from({ length: 6_000 }, (_, n) => [`${word}_${n}`, {}]));
+  const startedAt = performance.now();
+  const faults = await parameterFaults({ properties: named('parameter') }, named('parmeter'));
+  expect(performance.now() - startedAt).toBeLessThan(8_000);
+  expect(faults).toHaveLength(101);
+  expect(faults[0]).toContain('did you mean parameter_0?');
+  expect(faults.at(-1)).toBe('(5900 more names): are not parameters of the flow');
 });
 
 it('what stands at the end of a text is cut, and nothing before', () => {

@@ -19,6 +19,12 @@ const KEYS = [
   'ya29.c.b0Aaekm1K0123456789',
   'vca_0123456789abcdefghijABCD',
   'hvs.CAESIJ0123456789abcdefghij',
+  'hf_abcdefGHIJKLmnopqrSTUVWXyzABCDEFGH',
+  'GOCSPX-abcdEFGHijkl0123MNOPqrst',
+  'dckr_pat_abcdefGHIJ0123456789klmnopq',
+  'xapp-1-A0123456789-1234567890-abcdef0123456789abcdef',
+  'SG.abcdefghijklmnopqrstuv.abcdefghijklmnopqrstuvwxyz0123456789',
+  'abc8Q~0123456789abcdefABCDEFghijklmnopqr',
   'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
   'Zm9vYmFyMTIzNDU2Nzg5MGFiY2RlZg==',
   '0123456789abcdef0123456789abcdef',
@@ -51,6 +57,7 @@ test.each([
   'us-docker.pkg.dev/acme-ml/images/sk-learn-training-with-gpus:latest',
   'ATCTTGACCATGATTACGCCAAGCTT',
   'ASIAPACIFICSOUTHEAST',
+  'hf_trainer_with_gradient_checkpointing',
 ])('%s is shown', (text) => {
   expect(looksLikeKey(text)).toBe(false);
   expect(withoutKeys(text)).toBe(text);

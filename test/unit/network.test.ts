@@ -142,6 +142,27 @@ describe('a proxy that refuses', () => {
   });
 });
 
+describe('a proxy that repeats the login that it was sent', () => {
+  it.each([
+    'HTTP/1.1 407 LOGIN',
+    'HTTP/1.1 403 LOGIN',
+    'HTTP/1.1 502 LOGIN',
+    'HTTP/1.1 LOGIN',
+    'LOGIN',
+    'HTTP/1.1 200LOGIN',
+  ])('in the line %s is not quoted', async (line) => {
+    const proxy = await listening((socket, first) => {
+      const login = /^proxy-authorization: *(.*)$/im.exec(first)?.[1] ?? '';
+      socket.end(`${line.replace('LOGIN', login)}\r\n\r\n`);
+    });
+    const env = { HTTPS_PROXY: `http://me:pass-w0rd-of-mine@127.0.0.1:${proxy.port}` };
+    const attempt = await ask('https://service.example/x', env);
+    expect(proxy.received.join('')).toContain('Basic ');
+    expect(attempt).toMatchObject({ reason: expect.stringContaining('the proxy opened no tunnel') });
+    expect(JSON.stringify(attempt)).not.toMatch(/Basic|bWU6|pass-w0rd/);
+  });
+});
+
 describe('loopback never goes through a proxy:', () => {
   const variables = ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'];
   it.each([

@@ -58,3 +58,12 @@ test.each([
   expect(BUILDKITE_PROTECTED.has('BUILDKITE_REPO', address)).toBe(isProtected);
   expect(BITBUCKET_PROTECTED.has('BITBUCKET_GIT_HTTP_ORIGIN', address)).toBe(isProtected);
 });
+
+test.each([':', 'a:', 'https://', '://a:', 'x@'])(
+  'a long value without a login takes time in proportion to its length: ://%s…',
+  (unit) => {
+    const startedAt = performance.now();
+    expect(BUILDKITE_PROTECTED.has('BUILDKITE_MESSAGE', `://${unit.repeat(130_000 / unit.length)}`)).toBe(false);
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+  },
+);

@@ -23,14 +23,18 @@ function unknownNames(given: readonly string[], properties: JsonObject, schema: 
   // A flow with **kwargs takes any name.
   const open = known.length === 0 || 'additionalProperties' in schema || isObject(properties.kwargs);
   if (open) return [];
-  return given
-    .filter((name) => !Object.hasOwn(properties, name))
-    .map((name) => {
-      const nearest = nearestName(name, known);
-      const hint = nearest === undefined ? `the flow has ${known.join(', ')}` : `did you mean ${nearest}?`;
-      return plainLine(`${name}: is not a parameter of the flow; ${hint}`, 400);
-    });
+  const unknown = given.filter((name) => !Object.hasOwn(properties, name));
+  const told = unknown.slice(0, MOST_UNKNOWN).map((name) => {
+    const nearest = nearestName(name, known);
+    const hint = nearest === undefined ? `the flow has ${known.join(', ')}` : `did you mean ${nearest}?`;
+    return plainLine(`${name}: is not a parameter of the flow; ${hint}`, 400);
+  });
+  const more = unknown.length - told.length;
+  return more === 0 ? told : [...told, `(${more} more names): are not parameters of the flow`];
 }
+
+/** Each name that is told of is compared with all that the flow has. */
+const MOST_UNKNOWN = 100;
 
 function describe({ place, expected, value, missing }: SchemaFault): string {
   if (missing !== undefined) return plainLine(`${[...place, missing].join('.')}: is required`, 300);

@@ -1,4 +1,4 @@
-import { type Answer, answerJson, type HttpCall } from '../../http.ts';
+import { type Answer, answerJson, describeAttempt, type HttpCall } from '../../http.ts';
 import { isObject, listAt, textAt } from '../../json.ts';
 import { plainLine } from '../../remote-text.ts';
 import type { FailureCause, JobEnvironment, RunStatus } from '../job-kind.ts';
@@ -25,7 +25,7 @@ export async function completeDeployment(
   const assigned: string[] = [];
   for (const alias of aliases) {
     const answer = await client.persist(aliasCall(call, id, alias), signal);
-    if (isAssigned(answer) || (answer.status >= 200 && answer.status < 300)) {
+    if (isAssigned(answer)) {
       assigned.push(alias);
       log.info(`${alias} points at ${id}`);
     } else refused.push(`${alias}: ${refusalOf(answer)}`);
@@ -55,13 +55,19 @@ function failed(status: RunStatus, cause: FailureCause, message: string): RunSta
   return { ...status, phase: 'failed', failure: { cause, message } };
 }
 
-/** A conflict means that the deployment has the domain already, unless it says something else. */
+/** A success names the domain. A conflict means that the deployment has the domain already, unless it says something else. */
 function isAssigned(answer: Answer): boolean {
+  if (isSuccess(answer)) return textAt(answerJson(answer), 'alias') !== undefined;
   const code = answerJson(answer) === undefined ? undefined : textAt(vercelError(answer), 'code');
   return answer.status === 409 && !/in_use|taken|not_ready/.test(code ?? '');
 }
 
+function isSuccess({ status }: Answer): boolean {
+  return status >= 200 && status < 300;
+}
+
 function refusalOf(answer: Answer): string {
+  if (isSuccess(answer)) return describeAttempt(answer);
   const error = answerJson(answer) === undefined ? {} : vercelError(answer);
   const parts = [textAt(error, 'code') ?? String(answer.status), textAt(error, 'message') ?? ''];
   return plainLine(parts.filter((part) => part !== '').join(': '), 300);
