@@ -18,7 +18,7 @@ const PARTS: Readonly<Record<string, Part>> = {
     sources: ['shared/attach.ts', 'shared/outputs-file.ts'],
     tests: ['test/unit/attach.test.ts', 'test/unit/hosts.test.ts'],
   },
-  submit: { sources: ['shared/submit.ts'], tests: ['test/unit/submit.test.ts', 'test/contract/re-runs.test.ts'] },
+  submit: { sources: ['shared/submit.ts'], tests: ['test/unit/submit.test.ts'] },
   credential: { sources: ['shared/identity/credential.ts'], tests: ['test/unit/credential.test.ts'] },
   redaction: { sources: ['shared/redaction.ts'], tests: ['test/unit/redaction.test.ts'] },
   'bind-run': {
@@ -26,6 +26,16 @@ const PARTS: Readonly<Record<string, Part>> = {
     tests: ['test/unit/wait-seconds.test.ts', 'test/contract/faults-together.test.ts'],
   },
   http: { sources: ['shared/http.ts'], tests: ['test/unit/http.test.ts'] },
+  'look-up': { sources: ['shared/look-up.ts', 'shared/pages.ts'], tests: ['test/unit/look-up.test.ts'] },
+  agent: { sources: ['buildkite-plugin/agent.ts'], tests: ['test/unit/agent.test.ts'] },
+  conclusion: {
+    sources: ['shared/jobs/databricks/run-conclusion.ts'],
+    tests: ['test/unit/databricks-run-conclusion.test.ts'],
+  },
+  'remembered-job': {
+    sources: ['buildkite-plugin/remembered-job.ts'],
+    tests: ['test/unit/remembered-job.test.ts'],
+  },
   files: { sources: ['shared/edge/checkout-files.ts'], tests: ['test/unit/checkout-files.test.ts'] },
   logs: {
     sources: ['pipe/bitbucket-log.ts', 'buildkite-plugin/buildkite-log.ts', 'buildkite-plugin/annotation.ts'],
