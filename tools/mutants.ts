@@ -20,7 +20,10 @@ const PARTS: Readonly<Record<string, Part>> = {
   },
   submit: { sources: ['shared/submit.ts'], tests: ['test/unit/submit.test.ts'] },
   credential: { sources: ['shared/identity/credential.ts'], tests: ['test/unit/credential.test.ts'] },
-  redaction: { sources: ['shared/redaction.ts'], tests: ['test/unit/redaction.test.ts'] },
+  redaction: {
+    sources: ['shared/redaction.ts', 'shared/secret-index.ts', 'shared/reading.ts', 'shared/key-shapes.ts'],
+    tests: ['test/unit/redaction.test.ts', 'test/unit/secret-index.test.ts', 'test/unit/key-shapes.test.ts'],
+  },
   'bind-run': {
     sources: ['shared/bind-run.ts'],
     tests: ['test/unit/wait-seconds.test.ts', 'test/contract/faults-together.test.ts'],

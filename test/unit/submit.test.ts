@@ -310,6 +310,7 @@ const TIMES = (count: number) => Array.from({ length: count }, () => 1);
 describe('a submission that fails', () => {
   it.each<[string, World, ErrorCode, string, number]>([
     ['is refused', { answers: [answer(400)] }, 'request-rejected', 'request-rejected', 1],
+    ['is answered by a redirect', { answers: [answer(300, 'r')] }, 'request-rejected', '', 1],
     ['is refused for lack of capacity', { answers: [answer(429, 'no capacity')] }, 'request-rejected', '', 1],
     ['has no credential', { answers: [fault('token-missing')] }, 'token-missing', 'token-missing', 1],
     ['is limited for too long', { answers: [answer(429)] }, 'rate-limited', 'kept limiting', 11],
