@@ -14,20 +14,15 @@ interface Part {
 const PARTS: Readonly<Record<string, Part>> = {
   watch: { sources: ['shared/watch.ts'], tests: ['test/unit/watch.test.ts'] },
   ending: { sources: ['shared/ending.ts'], tests: ['test/unit/ending.test.ts'] },
-  attach: {
-    sources: ['shared/attach.ts', 'shared/outputs-file.ts'],
-    tests: ['test/unit/attach.test.ts', 'test/unit/hosts.test.ts'],
-  },
+  attach: { sources: ['shared/attach.ts'], tests: ['test/unit/attach.test.ts'] },
+  'outputs-file': { sources: ['shared/outputs-file.ts'], tests: ['test/unit/outputs-file.test.ts'] },
   submit: { sources: ['shared/submit.ts'], tests: ['test/unit/submit.test.ts'] },
   credential: { sources: ['shared/identity/credential.ts'], tests: ['test/unit/credential.test.ts'] },
   redaction: {
     sources: ['shared/redaction.ts', 'shared/secret-index.ts', 'shared/reading.ts', 'shared/key-shapes.ts'],
     tests: ['test/unit/redaction.test.ts', 'test/unit/secret-index.test.ts', 'test/unit/key-shapes.test.ts'],
   },
-  'bind-run': {
-    sources: ['shared/bind-run.ts'],
-    tests: ['test/unit/wait-seconds.test.ts', 'test/contract/faults-together.test.ts'],
-  },
+  'bind-run': { sources: ['shared/bind-run.ts'], tests: ['test/unit/bind-run.test.ts'] },
   http: { sources: ['shared/http.ts'], tests: ['test/unit/http.test.ts'] },
   'look-up': { sources: ['shared/look-up.ts', 'shared/pages.ts'], tests: ['test/unit/look-up.test.ts'] },
   agent: { sources: ['buildkite-plugin/agent.ts'], tests: ['test/unit/agent.test.ts'] },
