@@ -15,7 +15,7 @@ export const KEY_SHAPES = new RegExp(
     /\bhv[bsr]\.[\w.-]{16,}/,
     /\b(?:bkua|bkct|bkaj|bkp[aso])_\w{16,}/,
     /\bAT(?:ATT|CTT|BB)\w{16,}/,
-    /\bsk-(?:[a-z]{2,8}-)?[A-Za-z0-9_-]{20,}/,
+    /\bsk-[\w-]{20,}/,
     /\bnpm_[A-Za-z0-9]{20,}/,
     /-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]{0,20000}(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?/,
     /(?<=:\/\/)[^\s/?#@"'<>]{1,500}:[^\s/?#@"'<>]{1,500}(?=@)/,
@@ -49,7 +49,7 @@ function isRandom(word: string): boolean {
   const changes = sorts.filter((sort, index) => index > 0 && sort !== sorts[index - 1]).length;
   if (changes < CHANGES * word.length) return false;
   // Hosts and ids in words are of small letters and digits too, but have separators.
-  return ['a', 'A', '0'].every((sort) => sorts.includes(sort)) || /^(?=.*\d)(?:[a-z\d]+|[A-Z\d]+)$/.test(word);
+  return ['a', 'A', '0'].every((sort) => sorts.includes(sort)) || /^(?:[a-z\d]+|[A-Z\d]+)$/.test(word);
 }
 
 function sortOf(character: string): string {

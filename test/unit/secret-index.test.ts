@@ -35,6 +35,8 @@ describe('a secret', () => {
     ['of thirty is found by any sixteen of them', 'abcdefghijklmnopqrstuvwxyz0123', '-efghijklmnopqrst-', '-#-'],
     ['of thirty is not found by fifteen', 'abcdefghijklmnopqrstuvwxyz0123', '-efghijklmnopqrs-', '-efghijklmnopqrs-'],
     ['of many signs is found by any sixteen', 'a!b?c/d%e&f(g)h=i,j;k:l', '- c/d%e&f(g)h=i,j;- ', '- #- '],
+    ['of many letters is found by sixteen of its signs', 'ab-cd-ef-gh-ij-kl-mn-op-qr', '/cd-ef-gh-ij-kl-m/', '/#/'],
+    ['of four is found in hexadecimal capitals', 'jkl?', 'x 6A6B6C3F x', 'x # x'],
     ['is found at the beginning, the end and in between', 'hunter22', 'hunter22 and hunter22', '# and #'],
     ['is found twice without a gap', 'hunter22', 'hunter22hunter22', '#'],
     ['that looks escaped is found without its escapes', 'pass%20word-and-more', 'pass word-and-more', '#'],
