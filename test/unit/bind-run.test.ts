@@ -191,6 +191,7 @@ describe('the spec that a job is bound with', () => {
   it.each<[string, Given, JsonObject | undefined]>([
     ['is the document', { spec: SPEC }, SPEC],
     ['is the document as text', { spec: ' {"image": "@{commit}"}' }, { image: expect.stringMatching(/^0123/) }],
+    ['is the document as text, filled once', { spec: ' {"image": "@{env:NESTED}"}' }, { image: '@{env:WHICH}' }],
     ['is the file', { spec: 'job.yaml' }, { image: expect.stringMatching(/^train:0123/), args: [] }],
     ['is the file whose path has a placeholder', { spec: '@{env:WHICH}.yaml' }, { image: 'main' }],
     ['has its placeholders filled once', { spec: { image: '@{env:NESTED}' } }, { image: '@{env:WHICH}' }],
@@ -269,16 +270,21 @@ describe('placeholders in settings', () => {
     },
   );
 
-  it.each(['NAME', 'ARGS_0', 'API_KEY_X', 'API_KEY_1X', 'MY_API_KEY'])('copy %s, which is none', async (name) => {
-    const { values } = await bound({ settings: { ...TRAIN, name: `@{env:${name}}` }, env: { [name]: 'value' } });
-    expect(values).toMatchObject({ name: 'value' });
-  });
+  it.each(['NAME', 'ARGS_0', 'API_KEY_X', 'API_KEY_1X', 'API_1_KEY', 'MY_API_KEY'])(
+    'copy %s, which is none',
+    async (name) => {
+      const { values } = await bound({ settings: { ...TRAIN, name: `@{env:${name}}` }, env: { [name]: 'value' } });
+      expect(values).toMatchObject({ name: 'value' });
+    },
+  );
 
   it.each<[string, string]>([
     ['@{env:MISSING}', '@{env:MISSING}: the environment variable is not set in this step'],
     ['@{tag}', '@{tag} has no value in this build'],
     ['ab@{hunter2', 'has a placeholder that cannot be filled, and is not shown'],
     ['ab@{hunter2}', 'has a placeholder that cannot be filled, and is not shown'],
+    ['@{hunter2 @{env:X}', 'has a placeholder that cannot be filled, and is not shown'],
+    ['@{hunter2 has no value in this build}', 'has a placeholder that cannot be filled, and is not shown'],
     ['ab@{env:hunter-2}', 'has a placeholder that cannot be filled, and is not shown'],
   ])('of a secret are told of as what they are, and nothing of the secret: %s', async (value, problem) => {
     const { faults } = await bound({ settings: { ...TRAIN, 'api-key': value } });
