@@ -184,7 +184,6 @@ export function createHttp(transport: Transport, clock: Clock, timings: HttpTimi
         throw exhausted(call.url, result, attempt);
       if (log !== undefined) tellPause(log, call.url, result, wait, passed);
       await clock.sleep(wait, signal);
-      signal.throwIfAborted();
     }
   };
 

@@ -97,6 +97,12 @@ describe('a request that may be repeated', () => {
     expect(clock.now() - START).toBe(500 + 30_000 + 2_000);
   });
 
+  it.each([408, 429, 500, 502, 599])('is after %i, which may pass', async (code) => {
+    const { http, sent } = offline({ status: code }, {});
+    expect(await http.persist(GET, signal)).toEqual(TEXT);
+    expect(sent).toHaveLength(2);
+  });
+
   it.each([200, 201, 301, 400, 401, 403, 404, 409, 499])('is not after %i, which is definite', async (code) => {
     const { http, seen, call } = await meet(answers(status(code), ok));
     expect(await http.persist(call('/x'), signal)).toMatchObject({ status: code });
