@@ -145,17 +145,16 @@ export function createHttp(transport: Transport, clock: Clock, timings: HttpTimi
       signal,
     });
     const text = await readLimited(response);
-    const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), clock.now());
     const dateMs = Date.parse(response.headers.get('date') ?? '');
     const answer: Answer = {
       kind: 'answer',
       status: response.status,
       contentType: response.headers.get('content-type') ?? '',
       text,
-      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
       ...(Number.isNaN(dateMs) ? {} : { dateMs }),
     };
-    const askedMs = retryAfterMs ?? call.askedToWait?.(answer, clock.now());
+    const askedMs =
+      parseRetryAfter(response.headers.get('retry-after'), clock.now()) ?? call.askedToWait?.(answer, clock.now());
     return askedMs === undefined ? answer : { ...answer, retryAfterMs: askedMs };
   };
 
@@ -185,7 +184,6 @@ export function createHttp(transport: Transport, clock: Clock, timings: HttpTimi
         throw exhausted(call.url, result, attempt);
       if (log !== undefined) tellPause(log, call.url, result, wait, passed);
       await clock.sleep(wait, signal);
-      signal.throwIfAborted();
     }
   };
 

@@ -56,7 +56,7 @@ function isRandom(word: string): boolean {
   const changes = sorts.filter((sort, index) => index > 0 && sort !== sorts[index - 1]).length;
   if (changes < CHANGES * word.length) return false;
   // Hosts and ids in words are of small letters and digits too, but have separators.
-  return ['a', 'A', '0'].every((sort) => sorts.includes(sort)) || /^(?=.*\d)(?:[a-z\d]+|[A-Z\d]+)$/.test(word);
+  return ['a', 'A', '0'].every((sort) => sorts.includes(sort)) || /^(?:[a-z\d]+|[A-Z\d]+)$/.test(word);
 }
 
 function sortOf(character: string): string {

@@ -107,5 +107,5 @@ function without(ranges: Ranges, text: string): string {
     parts.push(text.slice(done, from), REDACTED);
     done = to;
   }
-  return done === 0 ? text : [...parts, text.slice(done)].join('');
+  return [...parts, text.slice(done)].join('');
 }

@@ -14,18 +14,30 @@ interface Part {
 const PARTS: Readonly<Record<string, Part>> = {
   watch: { sources: ['shared/watch.ts'], tests: ['test/unit/watch.test.ts'] },
   ending: { sources: ['shared/ending.ts'], tests: ['test/unit/ending.test.ts'] },
-  attach: {
-    sources: ['shared/attach.ts', 'shared/outputs-file.ts'],
-    tests: ['test/unit/attach.test.ts', 'test/unit/hosts.test.ts'],
-  },
-  submit: { sources: ['shared/submit.ts'], tests: ['test/unit/submit.test.ts', 'test/contract/re-runs.test.ts'] },
+  attach: { sources: ['shared/attach.ts'], tests: ['test/unit/attach.test.ts'] },
+  'outputs-file': { sources: ['shared/outputs-file.ts'], tests: ['test/unit/outputs-file.test.ts'] },
+  submit: { sources: ['shared/submit.ts'], tests: ['test/unit/submit.test.ts'] },
   credential: { sources: ['shared/identity/credential.ts'], tests: ['test/unit/credential.test.ts'] },
   redaction: { sources: ['shared/redaction.ts'], tests: ['test/unit/redaction.test.ts'] },
-  'bind-run': {
-    sources: ['shared/bind-run.ts'],
-    tests: ['test/unit/wait-seconds.test.ts', 'test/contract/faults-together.test.ts'],
-  },
+  'secret-index': { sources: ['shared/secret-index.ts'], tests: ['test/unit/secret-index.test.ts'] },
+  reading: { sources: ['shared/reading.ts'], tests: ['test/unit/secret-index.test.ts'] },
+  'key-shapes': { sources: ['shared/key-shapes.ts'], tests: ['test/unit/key-shapes.test.ts'] },
+  'bind-run': { sources: ['shared/bind-run.ts'], tests: ['test/unit/bind-run.test.ts'] },
   http: { sources: ['shared/http.ts'], tests: ['test/unit/http.test.ts'] },
+  'look-up': { sources: ['shared/look-up.ts', 'shared/pages.ts'], tests: ['test/unit/look-up.test.ts'] },
+  agent: { sources: ['buildkite-plugin/agent.ts'], tests: ['test/unit/agent.test.ts'] },
+  conclusion: {
+    sources: ['shared/jobs/databricks/run-conclusion.ts'],
+    tests: ['test/unit/databricks-run-conclusion.test.ts'],
+  },
+  'remembered-job': {
+    sources: ['buildkite-plugin/remembered-job.ts'],
+    tests: ['test/unit/remembered-job.test.ts'],
+  },
+  'cancel-remembered': {
+    sources: ['shared/cancel-remembered.ts'],
+    tests: ['test/unit/cancel-remembered.test.ts'],
+  },
   files: { sources: ['shared/edge/checkout-files.ts'], tests: ['test/unit/checkout-files.test.ts'] },
   logs: {
     sources: ['pipe/bitbucket-log.ts', 'buildkite-plugin/buildkite-log.ts', 'buildkite-plugin/annotation.ts'],
@@ -81,6 +93,8 @@ async function runPart(
     mutate: [...sources],
     coverageAnalysis: 'perTest',
     concurrency: 2,
+    // The tests take milliseconds: a mutant under which they take seconds hangs.
+    timeoutMS: 3_000,
     incremental: true,
     force: fresh,
     incrementalFile: `build/mutants/${name}.json`,

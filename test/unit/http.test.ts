@@ -4,11 +4,17 @@ import {
   answerJson,
   bearer,
   createHttp,
+  describeAttempt,
+  exhausted,
+  HTTP_TIMINGS,
   type HttpCall,
   type HttpTimings,
+  isLoopback,
   isTransient,
   parseRetryAfter,
   retryDelay,
+  type Transport,
+  type TransportRequest,
   unreadable,
 } from '../../shared/http.ts';
 import { Secret } from '../../shared/secret.ts';
@@ -60,6 +66,8 @@ describe('Retry-After', () => {
     [new Date(START + 90_000).toUTCString(), 90_000],
     [new Date(START - 90_000).toUTCString(), 0],
     ['soon', undefined],
+    ['5 s', undefined],
+    ['-5', 0],
     ['', undefined],
     [null, undefined],
   ])('%j is %j ms', (header, ms) => expect(parseRetryAfter(header, START)).toBe(ms));
@@ -89,7 +97,13 @@ describe('a request that may be repeated', () => {
     expect(clock.now() - START).toBe(500 + 30_000 + 2_000);
   });
 
-  it.each([200, 201, 301, 400, 401, 403, 404, 409])('is not after %i, which is definite', async (code) => {
+  it.each([408, 429, 500, 502, 599])('is after %i, which may pass', async (code) => {
+    const { http, sent } = offline({ status: code }, {});
+    expect(await http.persist(GET, signal)).toEqual(TEXT);
+    expect(sent).toHaveLength(2);
+  });
+
+  it.each([200, 201, 301, 400, 401, 403, 404, 409, 499])('is not after %i, which is definite', async (code) => {
     const { http, seen, call } = await meet(answers(status(code), ok));
     expect(await http.persist(call('/x'), signal)).toMatchObject({ status: code });
     expect(seen).toHaveLength(1);
@@ -274,3 +288,244 @@ describe('an answer that is not JSON', () => {
     expect(JSON.stringify(error.explanation)).not.toMatch(/<|token=1/);
   });
 });
+
+interface Served {
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly chunks?: readonly Uint8Array[] | null;
+}
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+/** A client whose transport gives these answers in order, the last one for ever, with what it was given to send. */
+function offline(...served: readonly (Served | Error)[]) {
+  const clock = virtualClock();
+  const sent: { readonly url: string; readonly request: TransportRequest; readonly body: string }[] = [];
+  const transport: Transport = async (url, request) => {
+    let body = '';
+    if (typeof request.body === 'string') body = request.body;
+    else if (request.body !== undefined)
+      for await (const chunk of request.body) body += new TextDecoder().decode(chunk);
+    const next = served[Math.min(sent.length, served.length - 1)] ?? {};
+    sent.push({ url, request, body });
+    if (next instanceof Error) throw next;
+    const { status: code = 200, headers = {}, chunks = [] } = next;
+    return {
+      status: code,
+      headers: new Headers(headers),
+      body: chunks === null ? null : new ReadableStream({ start: (to) => deliver(chunks, to) }),
+    };
+  };
+  return { http: createHttp(transport, clock, HTTP_TIMINGS), clock, sent };
+}
+
+function deliver(chunks: readonly Uint8Array[], to: ReadableStreamDefaultController<Uint8Array>): void {
+  for (const chunk of chunks) to.enqueue(chunk);
+  to.close();
+}
+
+const GET: HttpCall = { method: 'GET', url: 'https://api.example/x' };
+const TEXT = { kind: 'answer', status: 200, contentType: '', text: '' } as const;
+
+describe('an answer', () => {
+  it.each<[string, Served, Partial<HttpCall>, object]>([
+    ['without a body or headers', { status: 204, chunks: null }, {}, { ...TEXT, status: 204 }],
+    ['with a type', { headers: { 'content-type': 'text/plain' } }, {}, { ...TEXT, contentType: 'text/plain' }],
+    [
+      'in parts that cut a character',
+      { chunks: [bytes('é€').slice(0, 3), bytes('é€').slice(3)] },
+      {},
+      { ...TEXT, text: 'é€' },
+    ],
+    ['that ends inside a character', { chunks: [bytes('aé').slice(0, 2)] }, {}, { ...TEXT, text: 'a\ufffd' }],
+    [
+      'with its time',
+      { headers: { date: 'Sat, 21 Nov 2026 08:00:00 GMT' } },
+      {},
+      { ...TEXT, dateMs: Date.parse('2026-11-21T08:00:00Z') },
+    ],
+    ['with a time that is none', { headers: { date: 'today' } }, {}, TEXT],
+    ['that asks to wait', { headers: { 'retry-after': '7' } }, {}, { ...TEXT, retryAfterMs: 7_000 }],
+    [
+      'that asks in its body',
+      { chunks: [bytes('wait 9')] },
+      { askedToWait: ({ text }, now) => Number(text.slice(5)) + now - START },
+      { ...TEXT, text: 'wait 9', retryAfterMs: 9 },
+    ],
+    [
+      'that asks in both ways',
+      { headers: { 'retry-after': '0' } },
+      { askedToWait: () => 9 },
+      { ...TEXT, retryAfterMs: 0 },
+    ],
+    ['that could ask and does not', {}, { askedToWait: () => undefined }, TEXT],
+  ])('%s', async (_what, served, more, answer) => {
+    expect(await offline(served).http.once({ ...GET, ...more }, signal)).toEqual(answer);
+  });
+
+  it('may be as large as 16 MiB', async () => {
+    const part = new Uint8Array(8 * 1024 * 1024).fill(0x61);
+    const whole = await offline({ chunks: [part, part] }).http.once(GET, signal);
+    expect(whole.kind === 'answer' && whole.text.length).toBe(16 * 1024 * 1024);
+    const { http } = offline({ chunks: [part, part, bytes('a')] });
+    expect(await http.once(GET, signal)).toMatchObject({ kind: 'lost' });
+  });
+
+  it.each<[string, Served, boolean]>([
+    ['JSON that is whole', { headers: { 'content-type': 'application/json' }, chunks: [bytes('{}')] }, true],
+    ['JSON that is not whole', { headers: { 'content-type': 'application/json' }, chunks: [bytes('{')] }, false],
+    ['other text', { headers: { 'content-type': 'text/plain' }, chunks: [bytes('{')] }, true],
+    ['a refusal', { status: 400, headers: { 'content-type': 'application/json' }, chunks: [bytes('{')] }, true],
+  ])('of %s is asked for again if it was cut', async (_what, served, isDefinite) => {
+    const { http, sent } = offline(served, { chunks: [bytes('whole')] });
+    const { text } = await http.persist(GET, signal);
+    expect(sent).toHaveLength(isDefinite ? 1 : 2);
+    expect(text === 'whole').toBe(!isDefinite);
+  });
+
+  it('that stays cut short is told as lost', async () => {
+    const { http } = offline({ headers: { 'content-type': 'application/json' }, chunks: [bytes('{"a')] });
+    await expect(http.persist(GET, signal)).rejects.toMatchObject({
+      code: 'service-unavailable',
+      message: 'api.example cannot be used: its answer was cut short (11 attempts)',
+    });
+  });
+
+  it('is asked for again where its body says that it may pass', async () => {
+    const isPassing: HttpCall['isPassing'] = ({ text }) => text === 'soon';
+    const { http, sent } = offline({ status: 400, chunks: [bytes('soon')] }, { status: 400, chunks: [bytes('no')] });
+    expect(await http.persist({ ...GET, isPassing }, signal)).toMatchObject({ status: 400, text: 'no' });
+    expect(sent).toHaveLength(2);
+  });
+});
+
+describe('what is sent', () => {
+  const MIB = 1024 * 1024;
+  const streamed = (size: number) => ({
+    bytes: size,
+    open: async function* () {
+      yield bytes('ab');
+      yield bytes('cd');
+    },
+  });
+
+  it('asks for JSON, and has only the headers that it needs', async () => {
+    const { http, sent } = offline({});
+    await http.once(GET, signal);
+    await http.once({ ...GET, method: 'POST', body: 'text', headers: { accept: 'text/plain' } }, signal);
+    expect(sent.map(({ request }) => Object.keys(request.headers ?? {}))).toEqual([
+      ['accept', 'user-agent'],
+      ['accept', 'user-agent'],
+    ]);
+    expect(sent.map(({ request }) => request.headers?.accept)).toEqual(['application/json', 'text/plain']);
+    expect(sent.map(({ body, request }) => [body, request.redirect, 'body' in request])).toEqual([
+      ['', 'manual', false],
+      ['text', 'manual', true],
+    ]);
+  });
+
+  it('is a large body with its length, opened again for each attempt', async () => {
+    const { http, sent } = offline(new Error('broken'), {});
+    await http.persist({ ...GET, method: 'PUT', body: streamed(4) }, signal);
+    expect(sent.map(({ body, request }) => [body, request.headers?.['content-length']])).toEqual([
+      ['abcd', '4'],
+      ['abcd', '4'],
+    ]);
+  });
+
+  it('may take longer the larger it is', async () => {
+    const small = offline({ status: 503 });
+    await expect(small.http.persist({ ...GET, body: 'text' }, signal)).rejects.toThrow('11 attempts');
+    const large = offline({ status: 503 });
+    // 100 MiB at 64 bytes per ms are 27 minutes.
+    await expect(large.http.persist({ ...GET, body: streamed(100 * MIB) }, signal)).rejects.toThrow('93 attempts');
+    const stuck = createHttp(() => new Promise(() => undefined), virtualClock(), { attemptMs: 20, budgetMs: 0 });
+    expect(await stuck.once({ ...GET, body: streamed(6_400) }, signal)).toMatchObject({
+      reason: 'no answer within 0.12 s',
+    });
+  });
+
+  it('is nothing in a step that was cancelled before, whatever the transport would do', async () => {
+    const { http, sent } = offline({});
+    await expect(http.once(GET, AbortSignal.abort('SIGTERM'))).rejects.toBe('SIGTERM');
+    expect(sent).toEqual([]);
+  });
+
+  it('is nothing more once the step was cancelled during a pause', async () => {
+    const { http, sent, clock } = offline({ status: 503 }, {});
+    const step = new AbortController();
+    clock.after(100, () => step.abort('SIGTERM'));
+    await expect(http.persist(GET, step.signal)).rejects.toBe('SIGTERM');
+    expect(sent).toHaveLength(1);
+  });
+
+  it('is one request without a credential to open a connection early', async () => {
+    const { http, sent } = offline(new Error('broken'));
+    http.warm('https://api.example/v1/x?y=1');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(sent).toMatchObject([{ url: 'https://api.example', request: { method: 'HEAD', redirect: 'manual' } }]);
+    expect(sent[0]?.request.headers).toBeUndefined();
+  });
+});
+
+describe('a lost request', () => {
+  it.each<[string, object, object]>([
+    ['may have been sent', new Error('reset'), { reason: 'reset', sent: true }],
+    ['says what is not an error', { reason: 'odd' }, { reason: 'the request failed', sent: true }],
+    ['may not have been', Object.assign(new Error('refused'), { unsent: true }), { reason: 'refused', sent: false }],
+    [
+      'may have met an obstacle',
+      Object.assign(new Error('refused'), { obstacle: { patienceMs: 1 } }),
+      { reason: 'refused', sent: true, obstacle: { patienceMs: 1 } },
+    ],
+  ])('%s', async (_what, fault, lost) => {
+    const http = createHttp(() => Promise.reject(fault), virtualClock(), HTTP_TIMINGS);
+    expect(await http.once(GET, signal)).toStrictEqual({ kind: 'lost', ...lost });
+  });
+});
+
+describe('the words for an attempt', () => {
+  it.each([
+    [200, 'secret', 'it answered 200 without the expected content'],
+    [299, 'secret', 'it answered 299 without the expected content'],
+    [300, 'words', 'it answered 300: words'],
+    [199, 'words', 'it answered 199: words'],
+    [500, '<b>some</b> words', 'it answered 500: some words'],
+    [500, ' ', 'it answered 500'],
+  ])('%i with %j', (code, text, words) => {
+    expect(describeAttempt({ ...TEXT, status: code, text })).toBe(words);
+  });
+
+  it('after several of them tell how often, and what to do', () => {
+    const once = exhausted(GET.url, { ...TEXT, status: 503 }, 1);
+    expect(once.message).toBe('api.example cannot be used: it answered 503 (1 attempt)');
+    expect(once.explanation.remedy).toEqual([expect.stringContaining('Retry the step')]);
+    expect(exhausted(GET.url, { ...TEXT, status: 429 }, 2).message).toContain('kept limiting the rate');
+    expect(exhausted(GET.url, { ...TEXT, status: 429 }, 2).message).toContain('(2 attempts)');
+  });
+
+  it.each([
+    ['text/html', 'no', 200, 'an HTML page', ['content type: text/html', 'beginning: no']],
+    ['', ' \n<p>no', 200, 'an HTML page', ['content type: none', 'beginning: no']],
+    ['text/plain', 'a<b', 200, 'something that is not JSON', ['content type: text/plain']],
+    ['text/plain', 'a', 300, 'a redirect', ['content type: text/plain']],
+    ['text/plain', 'a', 399, 'a redirect', ['content type: text/plain']],
+    ['text/plain', 'a', 400, 'something that is not JSON', ['content type: text/plain']],
+  ])('of type %j with %j as %i', (contentType, text, code, what, presented) => {
+    const { explanation } = unreadable(GET.url, { ...TEXT, status: code, contentType, text });
+    expect(explanation.happened).toContain(` with ${what} where`);
+    expect(explanation.presented).toEqual(presented);
+    expect(explanation.remedy).toEqual([expect.stringContaining('api.example')]);
+  });
+});
+
+it.each([
+  ['localhost', true],
+  ['[::1]', true],
+  ['127.0.0.1', true],
+  ['127.255.255.254', true],
+  ['128.0.0.1', false],
+  ['10.127.0.0.1', false],
+  ['127.0.0.1.example', false],
+  ['example.com', false],
+])('%s is this machine: %s', (hostname, isSelf) => expect(isLoopback(hostname)).toBe(isSelf));

@@ -4,7 +4,9 @@ import { checkoutFiles } from '../../shared/edge/checkout-files.ts';
 import type { Host } from '../../shared/host.ts';
 import { withRedaction } from '../../shared/redaction.ts';
 import { plainLine } from '../../shared/remote-text.ts';
+import type { Report } from '../../shared/report.ts';
 import { Secret } from '../../shared/secret.ts';
+import { recordingHost } from './recording-host.ts';
 
 function redactedLog(report?: Host['report'], debug = false) {
   const printed: string[] = [];
@@ -118,4 +120,124 @@ test('other text stays as it is', async () => {
   await host.conceal([new Secret('dapi0123456789abcdef0123456789abcdef')]);
   host.log.info('projects/1/locations/us-central1/customJobs/4000000000000000000 dapi0123');
   expect(printed()).toContain('projects/1/locations/us-central1/customJobs/4000000000000000000 dapi0123');
+});
+
+const SECRET = 'hunter2-hunter3';
+const REPORT: Report = { title: 'title', state: 'failed', summary: 'summary', facts: [] };
+
+/** A host behind a redaction that knows `SECRET`, with what the CI was told. */
+async function knowing(changes: Partial<Host> = {}) {
+  const concealed: string[][] = [];
+  const recording = recordingHost({
+    conceal: async (secrets) => void concealed.push(secrets.map((secret) => secret.reveal())),
+    ...changes,
+  });
+  const host = withRedaction(recording.host);
+  await host.conceal([new Secret(SECRET)]);
+  return { ...recording, host, concealed };
+}
+
+test('the CI is told of each secret once', async () => {
+  const { host, concealed } = await knowing();
+  await host.conceal([new Secret(SECRET)]);
+  await host.conceal([]);
+  await host.conceal([new Secret(SECRET), new Secret('another-one')]);
+  expect(concealed).toEqual([[SECRET], ['another-one']]);
+});
+
+test('the token of the CI is a secret as soon as there is one, and the CI knows it already', async () => {
+  const token = 'aaaa1111bbbb2222cccc3333';
+  const { subjectTokens } = recordingHost().host;
+  const requests: unknown[] = [];
+  const { host, lines, concealed } = await knowing({
+    subjectTokens: {
+      ...subjectTokens,
+      getSubjectToken: async (request) => {
+        requests.push(request);
+        return new Secret(token);
+      },
+    },
+  });
+  const { signal } = new AbortController();
+  const request = { audience: 'https://vercel.com/acme', signal };
+  expect((await host.subjectTokens.getSubjectToken(request)).reveal()).toBe(token);
+  expect(requests).toEqual([request]);
+  expect(host.subjectTokens.howToRequest('x')).toEqual([]);
+  host.log.info(`it is ${token} here`);
+  expect(lines).toEqual(['info: it is [redacted] here']);
+  expect(concealed).toEqual([[SECRET]]);
+});
+
+test('outputs have no secret in them, but for the id', async () => {
+  const { host, outputs } = await knowing();
+  expect(await host.publish({ id: SECRET, error: `it is ${SECRET}`, word: 'FAILED' }, 'final', 'key')).toEqual([
+    'outputs.json',
+  ]);
+  expect(outputs()).toEqual({ id: SECRET, error: 'it is [redacted]', word: 'FAILED' });
+});
+
+test.each<[string, Report, Report]>([
+  ['with nothing in it', REPORT, REPORT],
+  [
+    'with a secret everywhere',
+    {
+      ...REPORT,
+      title: `a ${SECRET}`,
+      summary: `b ${SECRET}`,
+      url: `https://page.test/${SECRET}`,
+      facts: [
+        { label: `c ${SECRET}`, value: `d ${SECRET}`, url: `https://page.test/${SECRET}/e` },
+        { label: 'c', value: 'd' },
+      ],
+      remote: [`f ${SECRET}`, '', 'g hunter2-', 'hunter3 h'],
+    },
+    {
+      ...REPORT,
+      title: 'a [redacted]',
+      summary: 'b [redacted]',
+      url: 'https://page.test/[redacted]',
+      facts: [
+        { label: 'c [redacted]', value: 'd [redacted]', url: 'https://page.test/[redacted]/e' },
+        { label: 'c', value: 'd' },
+      ],
+      remote: ['f [redacted]', '', 'g [redacted] h'],
+    },
+  ],
+  [
+    'with as much text as is shown',
+    { ...REPORT, remote: [`${'.'.repeat(39_000)}`, '-'.repeat(999)] },
+    { ...REPORT, remote: [`${'.'.repeat(39_000)}`, '-'.repeat(999)] },
+  ],
+  [
+    'with more text than is shown',
+    { ...REPORT, remote: [`${'.'.repeat(20_000)}${'-'.repeat(20_001)}`] },
+    { ...REPORT, remote: ['.'.repeat(20_000), '…', '-'.repeat(20_000)] },
+  ],
+])('a report %s', async (_what, report, shown) => {
+  const { host, reports } = await knowing();
+  await host.report(report, 'key');
+  expect(reports).toEqual([shown]);
+});
+
+test.each<[string, readonly string[], readonly string[]]>([
+  ['and what is printed after one', [`a ${SECRET}`, 'b', 'c'], ['a [redacted]', 'b', 'c']],
+  ['and what begins in one line and ends in the next', ['a hunter2-hun', 'ter3 b'], ['a hunter2-hun', '[redacted] b']],
+  ['over the lines in between', ['hunter2', '-', 'hun', 'ter3'], ['hunter2', '-', 'hun', '[redacted]']],
+  [
+    'over as many of them as a thousand characters',
+    ['hunter2-', ' '.repeat(980), 'hunter3'],
+    ['hunter2-', ' '.repeat(980), '[redacted]'],
+  ],
+  ['and no further', ['hunter2-', ' '.repeat(1_000), 'hunter3'], ['hunter2-', ' '.repeat(1_000), 'hunter3']],
+])('a secret is taken out of one line %s', async (_what, given, printed) => {
+  const { host, lines } = await knowing();
+  for (const line of given) host.log.info(line);
+  expect(lines).toEqual(printed.map((line) => `info: ${line}`));
+});
+
+test('of no lines of a service none are printed', async () => {
+  const { host, lines } = await knowing();
+  host.log.remote([]);
+  host.log.remote(['', 'a']);
+  expect(lines).toEqual(['remote: ', 'remote: a']);
 });

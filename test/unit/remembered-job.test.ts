@@ -3,6 +3,7 @@ import {
   chmodSync,
   globSync,
   linkSync,
+  mkdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -68,6 +69,8 @@ it.each([
   ['an empty id', JSON.stringify({ ...JOB, id: '' })],
   ['a kind that is none', JSON.stringify({ ...JOB, kind: 'a\nb' })],
   ['a key that is none', JSON.stringify({ ...SENT, key: 'ab' })],
+  ['a key with more after it', JSON.stringify({ ...SENT, key: `${SENT.key}0` })],
+  ['a key with more before it', JSON.stringify({ ...SENT, key: `x${SENT.key}` })],
   ['an attempt that is none', JSON.stringify({ ...SENT, attempt: 0 })],
   ['too much', JSON.stringify({ ...JOB }) + ' '.repeat(5_000)],
 ])('recalls nothing from a file with %s', async (_, text) => {
@@ -100,4 +103,32 @@ it.each<[string, (path: string) => void]>([
   expect(readFileSync(path, 'utf8')).toBe(JSON.stringify(JOB));
   change(path);
   expect(await recallJob(env)).toBeUndefined();
+});
+
+it('passes over a file in the place of a folder', async () => {
+  const path = await kept();
+  const folder = dirname(path);
+  rmSync(folder, { recursive: true });
+  writeFileSync(folder, '', { mode: 0o600 });
+  await rememberJob(env, SENT);
+  expect(await recallJob(env)).toEqual(SENT);
+});
+
+it('passes over a folder with nothing to trust, whichever of two it is', async () => {
+  const first = await kept();
+  const second = `${dirname(first)}2`;
+  mkdirSync(second, { mode: 0o700 });
+  expect(await recallJob(env)).toEqual(JOB);
+  renameSync(first, join(second, 'job.json'));
+  expect(await recallJob(env)).toEqual(JOB);
+  await forgetJob(env);
+  expect(folders()).toEqual([]);
+});
+
+it('keeps a job whose name is longer than that of a folder can be', async () => {
+  const long = { ...env, BUILDKITE_AGENT_ENDPOINT: `https://${'agent.'.repeat(60)}example` };
+  await rememberJob(long, JOB);
+  expect(await recallJob(long)).toEqual(JOB);
+  await forgetJob(long);
+  expect(await recallJob(long)).toBeUndefined();
 });
