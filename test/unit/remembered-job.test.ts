@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   globSync,
@@ -18,13 +19,19 @@ import { forgetJob, recallJob, rememberJob } from '../../buildkite-plugin/rememb
 const JOB = { kind: 'databricks-submit-run', id: '42' };
 const SENT = { kind: 'databricks-submit-run', key: 'ab'.repeat(32), attempt: 2 };
 const job = `remembered-${process.pid}`;
-const env = { BUILDKITE_JOB_ID: job, BUILDKITE_PLUGIN_CONFIGURATION: '{"job":"databricks-submit-run"}' };
-const otherEntry = { ...env, BUILDKITE_PLUGIN_CONFIGURATION: '{"job":"vertex-custom-job"}' };
+// Of this process alone, so that whatever is left of them can be removed.
+const CONFIGURATIONS = ['databricks-submit-run', 'vertex-custom-job'].map(
+  (kind) => `{"job":"${kind}","name":"${job}"}`,
+);
+const env = { BUILDKITE_JOB_ID: job, BUILDKITE_PLUGIN_CONFIGURATION: CONFIGURATIONS[0] };
+const otherEntry = { ...env, BUILDKITE_PLUGIN_CONFIGURATION: CONFIGURATIONS[1] };
 
 const folders = () => globSync(`/tmp/keyless-submit-${job}-.*`);
 
 afterEach(() => {
-  for (const folder of folders()) rmSync(folder, { recursive: true });
+  const entries = CONFIGURATIONS.map((text) => createHash('sha256').update(text).digest('hex').slice(0, 16));
+  const wherever = globSync(entries.map((entry) => `/tmp/keyless-submit-*.${entry}.*`));
+  for (const folder of new Set([...folders(), ...wherever])) rmSync(folder, { recursive: true });
 });
 
 /** Where the job of `env` is kept. */
