@@ -164,16 +164,14 @@ export function buildkiteHost({ env, settings, files, agent, write }: BuildkiteE
       ),
     removeReport: (key) => mustSucceed(['annotation', 'remove', '--context', annotationContext(key)], ''),
     publish: async (outputs, stage, key) => {
-      const places: string[] = [];
-      if (typeof outputsFile === 'string') {
-        places.push(...(await writeOutputsFiles(outputsFile, outputs, files)));
-      }
       const own = `${scope}:${shortKey(key)}`;
       const isShared = await isOfSeveral(outputs);
       const shown = isShared ? { kind: outputs.kind ?? '', result: SEVERAL } : outputs;
       // Each value takes a process, so single ones wait until they are final.
       const values = stage === 'final' ? metaDataValues(outputs) : [];
-      await Promise.all([
+      // What fails in one place keeps no other from being written.
+      const [places] = await Promise.all([
+        typeof outputsFile === 'string' ? writeOutputsFiles(outputsFile, outputs, files) : [],
         mustSucceed(['meta-data', 'set', own], stringifyJson(withinLimit(outputs))),
         mustSucceed(['meta-data', 'set', scope], stringifyJson(withinLimit(shown))),
         ...values.map(([name, value]) =>

@@ -77,7 +77,8 @@ function fromOutputs(outputs: Outputs | undefined, reference: string, kind: JobK
       host,
     );
   }
-  return { id, attempt: Number(outputs?.attempt ?? 1), origin: 'found' };
+  const attempt = Number(outputs?.attempt);
+  return { id, attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1, origin: 'found' };
 }
 
 function nothingThere(happened: string, host: Host): SubmitError {

@@ -1,23 +1,23 @@
 import { SubmitError } from './errors.ts';
-import { type Json, textAt } from './json.ts';
+import type { Json } from './json.ts';
 
 /** No list that is read here is anywhere near as long. */
 const MOST_PAGES = 100;
 
 /**
- * The pages of a list, each asked for with the token that the one before gave as `member`; `read` gets an empty token first.
+ * The pages of a list, each asked for with the token that `nextOf` finds in the one before; `read` gets an empty token first.
  * @throws SubmitError `unreadable-answer` for a list without an end.
  */
 export async function* pagesOf(
   origin: string,
-  member: string,
+  nextOf: (page: Json) => string | undefined,
   read: (token: string) => Promise<Json>,
 ): AsyncIterable<Json> {
   let token = '';
   for (let count = 1; count <= MOST_PAGES; count += 1) {
     const page = await read(token);
     yield page;
-    const next = textAt(page, member) ?? '';
+    const next = nextOf(page) ?? '';
     if (next === '') return;
     if (next === token) throw unending(origin, `page ${count} names itself as the next page`);
     token = next;

@@ -136,6 +136,26 @@ test.each(ENDLESS)('a list of Vertex AI jobs %s is given up', async (_name, next
   expect(asked()).toBe(pages);
 });
 
+test.each(ENDLESS)('a list of Vercel deployments %s is given up', async (name, _next, says, pages) => {
+  let asked = 0;
+  const answer = {
+    status: 200,
+    type: 'application/json',
+    get text() {
+      asked += 1;
+      const next = 2_000_000_000_000 - (name.includes('itself') ? 0 : asked);
+      return JSON.stringify({ deployments: [], pagination: { next } });
+    },
+  };
+  await using stage = await createStage();
+  stage.world.fault({ kind: 'answer', path: /\/v7\/deployments$/, times: 1_000, answer });
+  const result = await runStep(stage, { kind: 'vercel-deployment', ci: 'bitbucket', retry: 'automatic' });
+  expect(result.exitCode, result.log).toBe(EXIT.service);
+  expect(result.log).toContain(`A list from api.vercel.com cannot be read to its end: ${says}`);
+  expect(asked).toBe(pages);
+  expect(stage.world.vercel.deployments()).toEqual([]);
+});
+
 test.each(ENDLESS)('a list of Databricks runs %s is given up', async (_name, next, says, pages) => {
   const { handler, asked } = endlessLists(next, (token) => ({ runs: [], next_page_token: token }));
   const token = async () => Response.json({ access_token: 'a-token-of-databricks', expires_in: 3600 });

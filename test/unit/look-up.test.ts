@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { type Json, textAt } from '../../shared/json.ts';
 import { LIST_DELAYS_MS, lookRepeatedly, STATE_DELAYS_MS } from '../../shared/look-up.ts';
 import { pagesOf } from '../../shared/pages.ts';
 import { START, virtualClock } from '../contract/virtual-clock.ts';
@@ -71,7 +72,8 @@ async function read(pages: (token: string) => Record<string, string | number>) {
   const seen: unknown[] = [];
   let fault: unknown;
   try {
-    const list = pagesOf('https://api.example/v1', 'next', async (token) => {
+    const nextOf = (page: Json) => textAt(page, 'next');
+    const list = pagesOf('https://api.example/v1', nextOf, async (token) => {
       received.push(token);
       return pages(token);
     });

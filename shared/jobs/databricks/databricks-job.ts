@@ -6,7 +6,7 @@ import {
   tokenEndpoint,
   workspaceHeader,
 } from '../../identity/databricks.ts';
-import { isObject, type Json, type JsonObject, listAt, stringifyJson } from '../../json.ts';
+import { isObject, type Json, type JsonObject, listAt, stringifyJson, textAt } from '../../json.ts';
 import { pagesOf } from '../../pages.ts';
 import type { ServiceClient } from '../../service-client.ts';
 import { urlPart } from '../../url-part.ts';
@@ -30,6 +30,8 @@ export interface RunStart {
 
 type FindByKey = (key: string, signal: AbortSignal) => Promise<readonly { id: string; attempt: number }[]>;
 
+const nextPageOf = (page: Json) => textAt(page, 'next_page_token');
+
 /** A Databricks run: the same life however it was started. https://docs.databricks.com/api/workspace/jobs */
 export function databricksJob(trust: DatabricksTrust, start: RunStart): Job {
   const identity =
@@ -42,7 +44,7 @@ export function databricksJob(trust: DatabricksTrust, start: RunStart): Job {
   });
 
   const pages = (client: ServiceClient, path: string, signal: AbortSignal): AsyncIterable<Json> =>
-    pagesOf(trust.origin, 'next_page_token', async (token) =>
+    pagesOf(trust.origin, nextPageOf, async (token) =>
       client.read(call('GET', token === '' ? path : `${path}&page_token=${urlPart(token)}`), signal),
     );
 

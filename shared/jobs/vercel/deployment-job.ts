@@ -1,8 +1,9 @@
 import type { SubmitError } from '../../errors.ts';
 import type { Files } from '../../files.ts';
 import { type Answer, answerJson, bearer, type HttpCall } from '../../http.ts';
-import { type JsonObject, listAt, numberAt, objectAt, textAt } from '../../json.ts';
+import { type Json, type JsonObject, listAt, objectAt, textAt } from '../../json.ts';
 import { oddId } from '../../odd-id.ts';
+import { pagesOf } from '../../pages.ts';
 import { Secret } from '../../secret.ts';
 import type { ServiceClient } from '../../service-client.ts';
 import { type FoundRun, type Job, type JobEnvironment, submissionOf } from '../job-kind.ts';
@@ -36,9 +37,12 @@ export interface DeploymentPlan {
 
 /** What a build may take at the most, https://vercel.com/docs/builds. */
 const LONGEST_SECONDS = 45 * 60;
-/** A project's deployments are listed a hundred at a time, and at most so many pages of them are looked through. */
+/** A project's deployments are listed a hundred at a time. */
 const PAGE = 100;
-const MOST_PAGES = 20;
+/** How far back a step looks for a deployment of its own: big projects have thousands of older ones. */
+const LOOK_BACK_MS = 7 * 24 * 3_600_000;
+
+const nextPageOf = (page: Json) => textAt(objectAt(page, 'pagination'), 'next');
 
 /** A build that is deployed, under one identity. https://vercel.com/docs/rest-api/deployments */
 export function deploymentJob(identity: VercelIdentity, plan: DeploymentPlan): Job {
@@ -125,15 +129,15 @@ async function prepareDeployment(
     ...job,
     payload: { ...payload, name, project: id, files: hashed.map(fileEntry) },
     supply: uploads.supply,
-    find: (found, key, until) => findDeployments(id, key, call, found, until),
+    find: (found, key, until) => findDeployments(id, key, call, found, until, environment.clock.now() - LOOK_BACK_MS),
     ...(isKept ? { status: statusOf(call, true) } : {}),
     conclude: (reader, made, ended, until) => concludeDeployment(made, ended, shipment(), call, reader, until),
   };
 }
 
 /**
- * The deployments that carry a key, by the newest hundreds of the project's. Nothing but a deployment's metadata can tell, and
- * no filter of the service's looks at that.
+ * The deployments that carry a key, of all of the project's or of those made since a time in ms. Nothing but a deployment's
+ * metadata can tell, and no filter of the service's looks at that.
  */
 async function findDeployments(
   project: string,
@@ -141,14 +145,17 @@ async function findDeployments(
   call: VercelCall,
   client: ServiceClient,
   signal: AbortSignal,
+  since?: number,
 ): Promise<readonly FoundRun[]> {
   const projectId = project.startsWith('prj_') ? project : (await readProject(project, call, client, signal)).id;
+  const wanted = { projectId, limit: String(PAGE), ...(since === undefined ? {} : { since: String(since) }) };
+  const pages = pagesOf(VERCEL_ORIGIN, nextPageOf, (until) => {
+    const query = { ...wanted, ...(until === '' ? {} : { until }) };
+    return client.read(call('GET', '/v7/deployments', { query }), signal);
+  });
   const found: FoundRun[] = [];
-  let until: string | undefined;
-  for (let page = 0; page < MOST_PAGES; page += 1) {
-    const query = { projectId, limit: String(PAGE), ...(until === undefined ? {} : { until }) };
-    const list = await client.read(call('GET', '/v7/deployments', { query }), signal);
-    for (const deployment of listAt(list, 'deployments')) {
+  for await (const page of pages) {
+    for (const deployment of listAt(page, 'deployments')) {
       const attempt = attemptOf(deployment, key);
       if (attempt === undefined) continue;
       const id = deploymentIdAt(deployment);
@@ -156,9 +163,6 @@ async function findDeployments(
       if (id === undefined) throw oddId(new URL(VERCEL_ORIGIN).host, DEPLOYMENT_ID_FORM);
       found.push({ id, attempt });
     }
-    const next = numberAt(objectAt(list, 'pagination'), 'next');
-    if (next === undefined || String(next) === until) break;
-    until = String(next);
   }
   return found.sort((left, right) => left.attempt - right.attempt);
 }

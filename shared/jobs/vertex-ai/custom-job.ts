@@ -118,7 +118,7 @@ export const vertexCustomJob = defineKind({
     const find: Job['find'] = async (client, key, signal) => {
       const path = `${parent}/customJobs?filter=${urlPart(`labels.${KEY_LABEL}=${keyLabel(key)}`)}&pageSize=100`;
       const found: FoundRun[] = [];
-      const list = pagesOf(origin, 'nextPageToken', async (token) =>
+      const list = pagesOf(origin, nextPageOf, async (token) =>
         client.read(call('GET', token === '' ? path : `${path}&pageToken=${urlPart(token)}`), signal),
       );
       for await (const page of list) {
@@ -168,6 +168,8 @@ function attemptOf(job: Json): number {
   const attempt = numberAt(objectAt(job, 'labels'), ATTEMPT_LABEL);
   return attempt !== undefined && Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1;
 }
+
+const nextPageOf = (page: Json) => textAt(page, 'nextPageToken');
 
 function concludeCustomJob(name: string, { source, failure }: RunStatus, project: string): Conclusion {
   const directory = textAt(objectAt(objectAt(source, 'jobSpec'), 'baseOutputDirectory'), 'outputUriPrefix');
