@@ -1,7 +1,6 @@
 import type { Json } from '../../shared/json.ts';
 import { readable } from '../e2e/log-text.ts';
 import { type Ci, type StartedStep, type StepEnded, type StepSettings, startStep } from '../e2e/step.ts';
-import { BUILDKITE_JOB } from '../simulators/tenant.ts';
 import type { World } from '../simulators/world.ts';
 import type { PrefectServer } from './prefect-server.ts';
 
@@ -26,7 +25,8 @@ export interface FlowRunLog {
 export type StepEnv = Readonly<Record<string, string>>;
 
 export function newStepEnv(): StepEnv {
-  return { BITBUCKET_STEP_UUID: `{${crypto.randomUUID()}}`, BUILDKITE_STEP_ID: crypto.randomUUID() };
+  const id = crypto.randomUUID();
+  return { BITBUCKET_STEP_UUID: `{${id}}`, BUILDKITE_STEP_ID: id, BUILDKITE_STEP_KEY: `step-${id}` };
 }
 
 export interface PrefectStepEnded extends StepEnded {
@@ -54,13 +54,13 @@ export function prefectSteps(server: PrefectServer, world: World, audience?: str
     });
   return {
     start,
-    run: async (ci, settings, env) => {
+    run: async (ci, settings, env = newStepEnv()) => {
       using step = await start(ci, settings, env);
       const ended = await step.finish();
       const outputs =
         ci === 'bitbucket'
           ? ended.files['checkout/.keyless-submit/outputs.json']
-          : world.agentApi.metaData().get(`keyless-submit:${BUILDKITE_JOB.stepKey}`);
+          : world.agentApi.metaData().get(`keyless-submit:${env.BUILDKITE_STEP_KEY}`);
       return { ...ended, log: readable(ended.output), outputs: JSON.parse(outputs ?? '{}') };
     },
   };
