@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { cliDeployment, hasVercelCli, worldWithCli } from '../test/peers/vercel-cli.ts';
 import { VERCEL } from '../test/simulators/vercel-tenant.ts';
 import type { RequestLine, World } from '../test/simulators/world.ts';
-import { agentStandIn, buildkiteToken } from './bench-cases.ts';
+import { agentStandIn, buildkiteToken, inNewBuild } from './bench-cases.ts';
 import { median, observed } from './bench-measure.ts';
 import { pipeStep, pluginStep, type StepPlan, type StepProcess } from './ci-step.ts';
 import type { Packagings } from './packagings.ts';
@@ -46,13 +46,14 @@ export function deployersOf(folder: string, packagings: Packagings): readonly De
   return [
     {
       title: 'Bitbucket pipe',
-      prepare: async (world) => pipeStep(plan(world), await world.bitbucketToken({ audiences: [VERCEL.audience] })),
+      prepare: async (world) =>
+        inNewBuild(pipeStep(plan(world), await world.bitbucketToken({ audiences: [VERCEL.audience] }))),
     },
     {
       title: 'Buildkite plugin',
       prepare: async (world) => {
         agent.give(await buildkiteToken(world, VERCEL.audience));
-        return pluginStep(plan(world), 'command', agent.bin);
+        return inNewBuild(pluginStep(plan(world), 'command', agent.bin));
       },
     },
     ...(hasVercelCli()
