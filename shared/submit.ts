@@ -247,6 +247,7 @@ async function createAttempt(
   let unknown: string | undefined;
   signal.throwIfAborted();
   await environment.beforeSending?.(attempt);
+  signal.throwIfAborted();
   for (let round = 1; ; round += 1) {
     const lastTry = signal.aborted;
     const call = job.submissionCall(payload, { key, attempt, token: attemptToken(key, attempt) });

@@ -56,6 +56,8 @@ interface World {
   readonly published?: FoundRun;
   readonly cancelAfterMs?: number;
   readonly cancelledBefore?: true;
+  /** The signal comes while the attempt is remembered. */
+  readonly cancelledWhenAnnounced?: true;
 }
 
 interface Came {
@@ -125,7 +127,10 @@ async function submitted(world: World): Promise<Came> {
     spell: (setting) => setting.toUpperCase(),
     context: { ...host.context, ...world.context },
     published: async (key) => (key === KEY ? world.published : undefined),
-    beforeSending: async (attempt) => void announced.push(attempt),
+    beforeSending: async (attempt) => {
+      announced.push(attempt);
+      if (world.cancelledWhenAnnounced) cancel();
+    },
     http: createHttp(() => Promise.reject(new Error('nothing is sent but by the client')), clock, HTTP_TIMINGS),
     subjectTokens: host.subjectTokens,
     conceal: host.conceal,
@@ -148,6 +153,11 @@ const JOINED = [
 ];
 
 describe('the first run of a step', () => {
+  it('sends nothing when it is cancelled just before', async () => {
+    const came = await submitted({ answers: [run('r')], cancelledWhenAnnounced: true });
+    expect(came).toMatchObject({ of: 'SIGTERM', announced: [1], received: [] });
+  });
+
   it.each<[string, World, Submitted, readonly number[], readonly string[]]>([
     ['submits', { answers: [run('r')] }, made('r') as Submitted, [1], []],
     ['knows a run that is new', { answers: [run('r new')] }, { ...made('r'), isNew: true } as Submitted, [1], []],
