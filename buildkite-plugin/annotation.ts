@@ -1,5 +1,5 @@
+import type { Report, ReportFact } from '../shared/host/report.ts';
 import { escapeMarkup, plainLine, plainText } from '../shared/remote-text.ts';
-import type { Report, ReportFact } from '../shared/report.ts';
 
 const LIMIT = 60_000;
 const STYLES = { pending: 'info', passed: 'success', failed: 'error' } as const satisfies Record<

@@ -1,4 +1,4 @@
-import type { CiContext } from '../shared/ci-context.ts';
+import type { CiContext } from '../shared/host/ci-context.ts';
 import type { Env } from './buildkite-settings.ts';
 
 /** https://buildkite.com/docs/pipelines/configure/environment-variables */

@@ -1,11 +1,11 @@
 import type { Files } from '../shared/files.ts';
-import type { Host, Outputs } from '../shared/host.ts';
+import type { Host, Outputs } from '../shared/host/host.ts';
+import { outputsFileProblems, writeOutputsFiles } from '../shared/host/outputs-file.ts';
+import { type ProtectedVariables, protectedBut } from '../shared/host/protected-variables.ts';
 import { isObject, type Json, parseJson, stringifyJson, textAt } from '../shared/json.ts';
-import { outputsFileProblems, writeOutputsFiles } from '../shared/outputs-file.ts';
 import { PROJECT } from '../shared/project.ts';
-import { type ProtectedVariables, protectedBut } from '../shared/protected-variables.ts';
 import { plainLine } from '../shared/remote-text.ts';
-import { collectFaults, parseSettings, type SettingValues } from '../shared/settings.ts';
+import { collectFaults, parseSettings, type SettingValues } from '../shared/settings/settings.ts';
 import { shortKey } from '../shared/submission-key.ts';
 import type { Agent } from './agent.ts';
 import { annotationBody, annotationStyle } from './annotation.ts';

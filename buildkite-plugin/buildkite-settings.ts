@@ -1,5 +1,5 @@
 import { isObject, type Json, parseJson } from '../shared/json.ts';
-import { choice, duration, list, type Settings, withDefault } from '../shared/settings.ts';
+import { choice, duration, list, type Settings, withDefault } from '../shared/settings/settings.ts';
 
 export type Env = Readonly<Record<string, string | undefined>>;
 

@@ -1,8 +1,8 @@
 import { SubmitError } from '../shared/errors.ts';
-import type { SubjectTokenSource } from '../shared/host.ts';
+import type { SubjectTokenSource } from '../shared/host/host.ts';
 import { plainText } from '../shared/remote-text.ts';
 import { Secret } from '../shared/secret.ts';
-import type { SettingValues } from '../shared/settings.ts';
+import type { SettingValues } from '../shared/settings/settings.ts';
 import type { Agent } from './agent.ts';
 import type { buildkiteSettings, Env } from './buildkite-settings.ts';
 

@@ -1,13 +1,13 @@
-import { cancelRemembered } from '../shared/cancel-remembered.ts';
 import { checkoutFiles } from '../shared/edge/checkout-files.ts';
 import { runMain } from '../shared/edge/main.ts';
 import { type Network, network } from '../shared/edge/network.ts';
 import { systemClock } from '../shared/edge/node.ts';
 import { EXIT, SubmitError } from '../shared/errors.ts';
-import type { Host } from '../shared/host.ts';
-import { createHttp, HTTP_TIMINGS } from '../shared/http.ts';
-import { JOB_KINDS } from '../shared/jobs/index.ts';
-import { type RunEnvironment, run } from '../shared/run.ts';
+import type { Host } from '../shared/host/host.ts';
+import { createHttp, HTTP_TIMINGS } from '../shared/http/http.ts';
+import { cancelRemembered } from '../shared/run/cancel-remembered.ts';
+import { type RunEnvironment, run } from '../shared/run/run.ts';
+import { JOB_KINDS } from '../shared/services/index.ts';
 import { buildkiteAgent } from './agent.ts';
 import { BUILDKITE_PROTECTED, buildkiteHost } from './buildkite-host.ts';
 import { buildkiteSettings, readPluginConfiguration } from './buildkite-settings.ts';

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { lstat, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
-import type { RememberedJob } from '../shared/host.ts';
+import type { RememberedJob } from '../shared/host/host.ts';
 import { parseJson } from '../shared/json.ts';
 import type { Env } from './buildkite-settings.ts';
 

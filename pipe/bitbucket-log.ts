@@ -1,4 +1,4 @@
-import type { Log } from '../shared/host.ts';
+import type { Log } from '../shared/host/host.ts';
 import { plainText } from '../shared/remote-text.ts';
 
 const paint = (code: number) => (text: string) => `\u001b[${code}m${text}\u001b[0m`;

@@ -1,6 +1,6 @@
+import type { Report } from '../shared/host/report.ts';
+import { urlPart } from '../shared/http/url-part.ts';
 import { plainLine, plainText } from '../shared/remote-text.ts';
-import type { Report } from '../shared/report.ts';
-import { urlPart } from '../shared/url-part.ts';
 import type { Env } from './bitbucket-settings.ts';
 
 const RESULTS = { pending: 'PENDING', passed: 'PASSED', failed: 'FAILED' } as const satisfies Record<

@@ -1,6 +1,6 @@
 import { isObject, type Json, type JsonObject, parseJson } from '../shared/json.ts';
-import { nearestName } from '../shared/nearest-name.ts';
-import { list, type Setting, type Settings } from '../shared/settings.ts';
+import { nearestName } from '../shared/settings/nearest-name.ts';
+import { list, type Setting, type Settings } from '../shared/settings/settings.ts';
 
 export type Env = Readonly<Record<string, string | undefined>>;
 

@@ -2,10 +2,10 @@ import { checkoutFiles } from '../shared/edge/checkout-files.ts';
 import { runMain } from '../shared/edge/main.ts';
 import { network } from '../shared/edge/network.ts';
 import { systemClock } from '../shared/edge/node.ts';
-import { createHttp, HTTP_TIMINGS } from '../shared/http.ts';
-import { allSettings } from '../shared/jobs/all-settings.ts';
-import { JOB_KINDS } from '../shared/jobs/index.ts';
-import { run } from '../shared/run.ts';
+import { createHttp, HTTP_TIMINGS } from '../shared/http/http.ts';
+import { run } from '../shared/run/run.ts';
+import { allSettings } from '../shared/services/all-settings.ts';
+import { JOB_KINDS } from '../shared/services/index.ts';
 import { BITBUCKET_PROTECTED, bitbucketHost } from './bitbucket-host.ts';
 import { bitbucketSettings, readPipeVariables } from './bitbucket-settings.ts';
 

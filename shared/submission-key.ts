@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { BoundRun } from './bind-run.ts';
-import type { CiContext } from './ci-context.ts';
+import type { CiContext } from './host/ci-context.ts';
 import { canonicalJson, type Json } from './json.ts';
+import type { BoundRun } from './run/bind.ts';
 
 /**
  * What makes a submission the same one again: 64 hex digits over platform, pipeline, build, step, parallel index, kind, payload

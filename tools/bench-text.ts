@@ -1,18 +1,18 @@
 import { annotationBody } from '../buildkite-plugin/annotation.ts';
 import { describeFault } from '../shared/edge/node.ts';
-import { describeAttempt, unreadable } from '../shared/http.ts';
-import { artifactNotes } from '../shared/jobs/prefect/artifacts.ts';
-import { parameterFaults } from '../shared/jobs/prefect/parameter-schema.ts';
-import { readApiUrl } from '../shared/jobs/prefect/prefect-server.ts';
-import { pinPullSteps } from '../shared/jobs/prefect/pull-steps.ts';
-import { explainGoogle, isGoogleCapacity } from '../shared/jobs/vertex-ai/google-errors.ts';
+import { explainGoogle, isGoogleCapacity } from '../shared/google/errors.ts';
+import { looksLikeKey } from '../shared/host/key-shapes.ts';
+import { createSecretIndex } from '../shared/host/secret-index.ts';
+import { describeAttempt, unreadable } from '../shared/http/http.ts';
 import { canonicalJson, type Json, type JsonObject, parseJson, stringifyJson } from '../shared/json.ts';
-import { looksLikeKey } from '../shared/key-shapes.ts';
 import { escapeMarkup, plainLine, plainTail, plainText } from '../shared/remote-text.ts';
-import { createSecretIndex } from '../shared/secret-index.ts';
-import { collectFaults, parseDuration, refuseUnknown, showValue } from '../shared/settings.ts';
-import { applyOverrides, parseSpec } from '../shared/spec.ts';
-import { fillPlaceholders, type Placeholders } from '../shared/template.ts';
+import { artifactNotes } from '../shared/services/prefect/artifacts.ts';
+import { parameterFaults } from '../shared/services/prefect/parameter-schema.ts';
+import { pinPullSteps } from '../shared/services/prefect/pull-steps.ts';
+import { readApiUrl } from '../shared/services/prefect/server.ts';
+import { collectFaults, parseDuration, refuseUnknown, showValue } from '../shared/settings/settings.ts';
+import { applyOverrides, parseSpec } from '../shared/settings/spec.ts';
+import { fillPlaceholders, type Placeholders } from '../shared/settings/template.ts';
 
 /** Texts that patterns may stumble over, by name: each makes one of about `size` characters. */
 const TEXTS: Readonly<Record<string, (size: number) => string>> = {

@@ -1,13 +1,13 @@
 import { buildkiteSettings } from '../buildkite-plugin/buildkite-settings.ts';
 import { bitbucketSettings, pipeVariable } from '../pipe/bitbucket-settings.ts';
 import { ERROR_CATALOGUE, EXIT_MEANINGS } from '../shared/errors.ts';
-import { JOB_KINDS } from '../shared/jobs/index.ts';
-import { variableName } from '../shared/output-names.ts';
+import { variableName } from '../shared/host/output-names.ts';
 import { PROJECT } from '../shared/project.ts';
-import { runSettings } from '../shared/run-settings.ts';
 import { secretSettings } from '../shared/secrets/secret-settings.ts';
-import type { Setting, Settings } from '../shared/settings.ts';
-import { PLACEHOLDERS } from '../shared/template.ts';
+import { JOB_KINDS } from '../shared/services/index.ts';
+import { runSettings } from '../shared/settings/run-settings.ts';
+import type { Setting, Settings } from '../shared/settings/settings.ts';
+import { PLACEHOLDERS } from '../shared/settings/template.ts';
 
 /** The generated parts of README.md by name. */
 export function readmeSections(): ReadonlyMap<string, string> {

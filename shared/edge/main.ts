@@ -1,5 +1,5 @@
 import { EXIT, exitCodeOf, SubmitError } from '../errors.ts';
-import { explainToUser } from '../explain-to-user.ts';
+import { explainToUser } from '../host/explain-to-user.ts';
 import { abortOnSignals, describeFault, silenceLibraries } from './node.ts';
 
 /** When a step that was cancelled ends by force, in ms after the signal: before the CI kills it without a word. */

@@ -1,9 +1,9 @@
 import type { Agent } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { SubmitError } from '../errors.ts';
-import { isLoopback, isTransient, type Obstacle, type Transport, type TransportFault } from '../http.ts';
+import { isLoopback, isTransient, type Obstacle, type Transport, type TransportFault } from '../http/http.ts';
 import { plainLine } from '../remote-text.ts';
-import { showValue } from '../settings.ts';
+import { showValue } from '../settings/settings.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 

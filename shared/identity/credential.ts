@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { SubmitError } from '../errors.ts';
-import type { Log } from '../host.ts';
-import type { Answer, SecretHeaders } from '../http.ts';
+import type { Log } from '../host/host.ts';
+import type { Answer, SecretHeaders } from '../http/http.ts';
 
 /** What a service knows its caller by. */
 export interface Credential {

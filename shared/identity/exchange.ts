@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
-import type { Log, SubjectTokenSource } from '../host.ts';
-import type { Http } from '../http.ts';
+import type { Log, SubjectTokenSource } from '../host/host.ts';
+import type { Http } from '../http/http.ts';
 import type { Secret } from '../secret.ts';
 
 /** What a token exchange works with. */

@@ -1,7 +1,7 @@
 import { decodeJwt, type JWTPayload } from 'jose';
 import { type Clock, formatDuration, isoTime } from '../clock.ts';
 import { SubmitError } from '../errors.ts';
-import type { Log, SubjectTokenSource } from '../host.ts';
+import type { Log, SubjectTokenSource } from '../host/host.ts';
 import { plainLine } from '../remote-text.ts';
 import type { Secret } from '../secret.ts';
 

@@ -1,7 +1,7 @@
-import { isLoopback } from '../http.ts';
-import { googleIdentitySettings, plainGoogleTrust } from '../identity/google-settings.ts';
-import type { GoogleTrust } from '../identity/google-trust.ts';
-import { id, map, type Settings, type SettingValues, text, withDefault } from '../settings.ts';
+import type { GoogleTrust } from '../google/trust.ts';
+import { googleIdentitySettings, plainGoogleTrust } from '../google/trust-settings.ts';
+import { isLoopback } from '../http/http.ts';
+import { id, map, type Settings, type SettingValues, text, withDefault } from '../settings/settings.ts';
 
 const ROLE = /^arn:aws(?:-cn|-us-gov)?:iam::\d{12}:role\/[\w+=,.@/-]{1,512}$/;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;

@@ -1,8 +1,8 @@
-import type { CiContext } from '../ci-context.ts';
-import type { SubjectTokenSource } from '../host.ts';
-import type { HttpCall } from '../http.ts';
+import type { CiContext } from '../host/ci-context.ts';
+import type { SubjectTokenSource } from '../host/host.ts';
+import type { HttpCall } from '../http/http.ts';
 import type { ExchangeEnvironment } from '../identity/exchange.ts';
-import type { Faults } from '../settings.ts';
+import type { Faults } from '../settings/settings.ts';
 import type { SecretValues } from './broker-settings.ts';
 
 /** What was read, untrusted: the broker says what it keeps, and whoever wrote it there may have written anything. */

@@ -1,10 +1,10 @@
-import { nearestName } from '../nearest-name.ts';
 import { plainLine } from '../remote-text.ts';
 import { Secret } from '../secret.ts';
+import { nearestName } from '../settings/nearest-name.ts';
 import type { Broker, BrokerBinding } from './broker.ts';
 import { type SecretValues, secretSettings } from './broker-settings.ts';
 import { BROKERS } from './brokers.ts';
-import { googleSecretManager } from './google-secret-manager.ts';
+import { googleSecretManager } from './google/secret-manager.ts';
 import { brokeredSecret, type SecretSource, storedSecret } from './secret-source.ts';
 
 export { secretGoogleTrust, secretSettings } from './broker-settings.ts';

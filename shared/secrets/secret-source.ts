@@ -1,5 +1,5 @@
 import { SubmitError } from '../errors.ts';
-import type { HttpCall } from '../http.ts';
+import type { HttpCall } from '../http/http.ts';
 import type { ExchangeEnvironment } from '../identity/exchange.ts';
 import { isObject, type Json, type JsonObject, parseJson, textAt } from '../json.ts';
 import { plainLine } from '../remote-text.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { EXIT } from '../../shared/errors.ts';
-import { JOB_KINDS } from '../../shared/jobs/index.ts';
 import type { Json } from '../../shared/json.ts';
+import { JOB_KINDS } from '../../shared/services/index.ts';
 import { createStage, runStep } from './harness.ts';
 
 type Given = Readonly<Record<string, Json>>;

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { SubmitError } from '../../shared/errors.ts';
-import { explainToUser } from '../../shared/explain-to-user.ts';
-import { googleIdTokenCredential } from '../../shared/identity/google-id-token.ts';
-import { plainGoogleTrust } from '../../shared/identity/google-settings.ts';
+import { googleIdTokenCredential } from '../../shared/google/id-token.ts';
+import { plainGoogleTrust } from '../../shared/google/trust-settings.ts';
+import { explainToUser } from '../../shared/host/explain-to-user.ts';
 import { GOOGLE, providerName } from '../simulators/tenant.ts';
 import { createStage, type Stage } from './harness.ts';
 import type { Ci } from './kind-samples.ts';

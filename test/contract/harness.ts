@@ -9,12 +9,12 @@ import { bitbucketSettings, readPipeVariables } from '../../pipe/bitbucket-setti
 import type { Clock } from '../../shared/clock.ts';
 import { checkoutFiles } from '../../shared/edge/checkout-files.ts';
 import { network } from '../../shared/edge/network.ts';
-import type { Host } from '../../shared/host.ts';
-import { createHttp, HTTP_TIMINGS, type HttpTimings } from '../../shared/http.ts';
-import { allSettings } from '../../shared/jobs/all-settings.ts';
-import { JOB_KINDS } from '../../shared/jobs/index.ts';
+import type { Host } from '../../shared/host/host.ts';
+import { createHttp, HTTP_TIMINGS, type HttpTimings } from '../../shared/http/http.ts';
 import type { Json } from '../../shared/json.ts';
-import { run } from '../../shared/run.ts';
+import { run } from '../../shared/run/run.ts';
+import { allSettings } from '../../shared/services/all-settings.ts';
+import { JOB_KINDS } from '../../shared/services/index.ts';
 import { brokerSecrets } from '../simulators/brokers-tenant.ts';
 import { VERCEL } from '../simulators/vercel-tenant.ts';
 import { createWorld, type RecordedRequest, type World, type WorldOptions } from '../simulators/world.ts';

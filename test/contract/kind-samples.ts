@@ -1,5 +1,5 @@
-import type { FailureCause } from '../../shared/jobs/job-kind.ts';
 import type { Json } from '../../shared/json.ts';
+import type { FailureCause } from '../../shared/kind.ts';
 import { DATABRICKS, GOOGLE, providerName } from '../simulators/tenant.ts';
 import type { World } from '../simulators/world.ts';
 import { prefectDeploymentUpdate, prefectFlowRun } from './prefect-samples.ts';

@@ -2,10 +2,10 @@ import { expect, test } from 'vitest';
 import { buildkiteSettings } from '../../buildkite-plugin/buildkite-settings.ts';
 import { bitbucketSettings } from '../../pipe/bitbucket-settings.ts';
 import { EXIT } from '../../shared/errors.ts';
-import { JOB_KINDS } from '../../shared/jobs/index.ts';
 import { isObject, parseJson, stringifyJson } from '../../shared/json.ts';
-import { runSettings } from '../../shared/run-settings.ts';
-import { collectFaults, parseSettings, type Setting } from '../../shared/settings.ts';
+import { JOB_KINDS } from '../../shared/services/index.ts';
+import { runSettings } from '../../shared/settings/run-settings.ts';
+import { collectFaults, parseSettings, type Setting } from '../../shared/settings/settings.ts';
 import { createStage, runStep, type StepResult, sentTo } from './harness.ts';
 import { CIS, KIND_SAMPLES, type KindSample } from './kind-samples.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { isResolvedByServer, parameterFaults } from '../../shared/jobs/prefect/parameter-schema.ts';
 import type { Json, JsonObject } from '../../shared/json.ts';
+import { isResolvedByServer, parameterFaults } from '../../shared/services/prefect/parameter-schema.ts';
 
 function schemaOf(properties: JsonObject, more: JsonObject = {}): JsonObject {
   return { title: 'Parameters', type: 'object', properties, ...more };

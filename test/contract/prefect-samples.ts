@@ -1,4 +1,4 @@
-import type { FailureCause } from '../../shared/jobs/job-kind.ts';
+import type { FailureCause } from '../../shared/kind.ts';
 import type { RunEnd, RunLife } from '../simulators/prefect-run-life.ts';
 import { PREFECT } from '../simulators/prefect-tenant.ts';
 import { GOOGLE, providerName } from '../simulators/tenant.ts';

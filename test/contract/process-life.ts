@@ -1,4 +1,4 @@
-import type { Transport } from '../../shared/http.ts';
+import type { Transport } from '../../shared/http/http.ts';
 import type { Target } from './kind-samples.ts';
 
 /** What a shell gives as the exit code of a process that was killed with SIGKILL. */

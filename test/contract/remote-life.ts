@@ -1,4 +1,4 @@
-import type { FailureCause } from '../../shared/jobs/job-kind.ts';
+import type { FailureCause } from '../../shared/kind.ts';
 import type { RunEnd, RunLife } from '../simulators/databricks-run-life.ts';
 import type { LifeStep } from '../simulators/vertex-job-life.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { EXIT } from '../../shared/errors.ts';
-import type { FailureCause, Phase } from '../../shared/jobs/job-kind.ts';
+import type { FailureCause, Phase } from '../../shared/kind.ts';
 import { aiplatformTypes } from '../simulators/protobuf-types.ts';
 import { runStep } from './harness.ts';
 import { CIS, KIND_SAMPLES, type KindSample } from './kind-samples.ts';

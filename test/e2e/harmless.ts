@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { variableName } from '../../shared/output-names.ts';
+import { variableName } from '../../shared/host/output-names.ts';
 import { BUILDKITE_JOB } from '../simulators/tenant.ts';
 import type { World } from '../simulators/world.ts';
 import { type FileTree, temporaryFolder } from './folders.ts';

@@ -1,7 +1,7 @@
-import type { BindEnvironment } from '../../shared/bind-run.ts';
 import { network } from '../../shared/edge/network.ts';
-import { createHttp, HTTP_TIMINGS } from '../../shared/http.ts';
-import { run } from '../../shared/run.ts';
+import { createHttp, HTTP_TIMINGS } from '../../shared/http/http.ts';
+import type { BindEnvironment } from '../../shared/run/bind.ts';
+import { run } from '../../shared/run/run.ts';
 import { virtualClock } from '../contract/virtual-clock.ts';
 import { createWorld, type World, type WorldOptions } from '../simulators/world.ts';
 import type { Entry } from './pipelines.ts';

@@ -4,12 +4,12 @@ import { BUILDKITE_PROTECTED, buildkiteHost } from '../../buildkite-plugin/build
 import { buildkiteSettings, readPluginConfiguration } from '../../buildkite-plugin/buildkite-settings.ts';
 import { BITBUCKET_PROTECTED, bitbucketHost, TOKEN_VARIABLE } from '../../pipe/bitbucket-host.ts';
 import { bitbucketSettings, readPipeVariables } from '../../pipe/bitbucket-settings.ts';
-import type { BindEnvironment } from '../../shared/bind-run.ts';
 import { checkoutFiles } from '../../shared/edge/checkout-files.ts';
 import type { Files } from '../../shared/files.ts';
-import { allSettings } from '../../shared/jobs/all-settings.ts';
-import { JOB_KINDS } from '../../shared/jobs/index.ts';
 import { isArray, isObject, type Json, stringifyJson } from '../../shared/json.ts';
+import type { BindEnvironment } from '../../shared/run/bind.ts';
+import { allSettings } from '../../shared/services/all-settings.ts';
+import { JOB_KINDS } from '../../shared/services/index.ts';
 import { agentOverHttp } from '../contract/agent-over-http.ts';
 import { AGENT_ACCESS_TOKEN, BITBUCKET, BUILDKITE_JOB, COMMIT } from '../simulators/tenant.ts';
 import { type Entry, parsePipeline } from './pipelines.ts';

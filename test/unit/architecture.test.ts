@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { expect, test } from 'vitest';
-import { JOB_KINDS } from '../../shared/jobs/index.ts';
+import { JOB_KINDS } from '../../shared/services/index.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -89,7 +89,7 @@ test('inside the core, imports go one way: run, jobs, secrets, identity, http', 
   const secrets = core.filter(({ path }) => path.startsWith('shared/secrets/'));
   expect(secrets.length).toBeGreaterThan(0);
   expect(importers(secrets, (name) => story.has(name) || name.startsWith('shared/jobs/'))).toEqual([]);
-  const http = core.filter(({ path }) => path === 'shared/http.ts');
+  const http = core.filter(({ path }) => path === 'shared/http/http.ts');
   expect(importers(http, (name) => /^shared\/(?:jobs|identity)\//.test(name) || story.has(name))).toEqual([]);
 });
 
@@ -105,9 +105,7 @@ test('the kinds of one service do not know those of another', () => {
       importers(
         modules,
         (name) =>
-          name.startsWith('shared/jobs/') &&
-          !name.startsWith(`shared/jobs/${folder}/`) &&
-          name !== 'shared/jobs/job-kind.ts',
+          name.startsWith('shared/jobs/') && !name.startsWith(`shared/jobs/${folder}/`) && name !== 'shared/kind.ts',
       ),
     ).toEqual([]);
   }
@@ -115,7 +113,7 @@ test('the kinds of one service do not know those of another', () => {
 
 test('google-auth-library is imported in one file, which is itself loaded only on demand', () => {
   const all = [...shared, ...pipe, ...plugin];
-  expect(importers(all, (name) => name.startsWith('google-auth-library'))).toEqual(['shared/identity/google-sts.ts']);
+  expect(importers(all, (name) => name.startsWith('google-auth-library'))).toEqual(['shared/google/sts.ts']);
   const static_ = all.filter(({ text }) => /^import .*from '[^']*google-sts\.ts'/m.test(text));
   expect(static_.map(({ path }) => path)).toEqual([]);
 });
@@ -144,7 +142,7 @@ test('no service is named in a host, and no CI in a kind', () => {
 test('the list of kinds has every folder of a service, and no name twice', () => {
   const ids = JOB_KINDS.map(({ id }) => id);
   expect(new Set(ids).size).toBe(ids.length);
-  const index = core.find(({ path }) => path === 'shared/jobs/index.ts');
+  const index = core.find(({ path }) => path === 'shared/services/index.ts');
   expect(
     new Set(index?.imports.map((name) => name.split('/')[2]).filter((name) => name?.endsWith('.ts') === false)),
   ).toEqual(folders);

@@ -2,12 +2,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { requireOutputsFile, resolveAttachment } from '../../shared/attach.ts';
 import { checkoutFiles } from '../../shared/edge/checkout-files.ts';
 import { SubmitError } from '../../shared/errors.ts';
-import type { Host } from '../../shared/host.ts';
-import type { FoundRun, Job, JobKind } from '../../shared/jobs/job-kind.ts';
-import type { ServiceClient } from '../../shared/service-client.ts';
+import type { Host } from '../../shared/host/host.ts';
+import type { ServiceClient } from '../../shared/identity/service-client.ts';
+import type { FoundRun, Job, JobKind } from '../../shared/kind.ts';
+import { requireOutputsFile, resolveAttachment } from '../../shared/run/attach.ts';
 import { virtualClock } from '../contract/virtual-clock.ts';
 import { recordingHost } from './recording-host.ts';
 

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { type BoundRun, bindRun } from '../../shared/bind-run.ts';
 import { SubmitError } from '../../shared/errors.ts';
 import type { Files } from '../../shared/files.ts';
-import type { Host } from '../../shared/host.ts';
-import { type Binding, defineKind, type Job, type JobKind } from '../../shared/jobs/job-kind.ts';
+import type { Host } from '../../shared/host/host.ts';
 import type { Json, JsonObject } from '../../shared/json.ts';
-import { specSettings } from '../../shared/run-settings.ts';
-import { flag, list, secret, secretMap, text } from '../../shared/settings.ts';
+import { type Binding, defineKind, type Job, type JobKind } from '../../shared/kind.ts';
+import { type BoundRun, bindRun } from '../../shared/run/bind.ts';
+import { specSettings } from '../../shared/settings/run-settings.ts';
+import { flag, list, secret, secretMap, text } from '../../shared/settings/settings.ts';
 import { recordingHost } from './recording-host.ts';
 
 type Given = Readonly<Record<string, Json>>;

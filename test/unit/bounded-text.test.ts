@@ -2,15 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { readPluginConfiguration } from '../../buildkite-plugin/buildkite-settings.ts';
 import { bitbucketContext } from '../../pipe/bitbucket-host.ts';
 import { readPipeVariables } from '../../pipe/bitbucket-settings.ts';
-import { answerJson, describeAttempt } from '../../shared/http.ts';
-import { artifactNotes } from '../../shared/jobs/prefect/artifacts.ts';
-import { parameterFaults } from '../../shared/jobs/prefect/parameter-schema.ts';
+import { answerJson, describeAttempt } from '../../shared/http/http.ts';
 import { DEEPEST, parseJson, stringifyJson } from '../../shared/json.ts';
-import { nearestName } from '../../shared/nearest-name.ts';
 import { plainTail, withoutTrailing } from '../../shared/remote-text.ts';
-import { collectFaults, values } from '../../shared/settings.ts';
-import { applyOverrides, parseSpec } from '../../shared/spec.ts';
-import { fillEverywhere, type Placeholders } from '../../shared/template.ts';
+import { artifactNotes } from '../../shared/services/prefect/artifacts.ts';
+import { parameterFaults } from '../../shared/services/prefect/parameter-schema.ts';
+import { nearestName } from '../../shared/settings/nearest-name.ts';
+import { collectFaults, values } from '../../shared/settings/settings.ts';
+import { applyOverrides, parseSpec } from '../../shared/settings/spec.ts';
+import { fillEverywhere, type Placeholders } from '../../shared/settings/template.ts';
 
 const PLACEHOLDERS: Placeholders = { context: bitbucketContext({}), env: {}, protectedVariables: new Set() };
 

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { cancelRemembered } from '../../shared/cancel-remembered.ts';
 import { SubmitError } from '../../shared/errors.ts';
 import type { Files } from '../../shared/files.ts';
-import type { RememberedJob } from '../../shared/host.ts';
-import { createHttp, HTTP_TIMINGS } from '../../shared/http.ts';
+import type { RememberedJob } from '../../shared/host/host.ts';
+import { createHttp, HTTP_TIMINGS } from '../../shared/http/http.ts';
 import type { CredentialSource } from '../../shared/identity/credential.ts';
-import { type Cancellation, defineKind, type FoundRun, type Job } from '../../shared/jobs/job-kind.ts';
 import type { Json } from '../../shared/json.ts';
-import { text } from '../../shared/settings.ts';
+import { type Cancellation, defineKind, type FoundRun, type Job } from '../../shared/kind.ts';
+import { cancelRemembered } from '../../shared/run/cancel-remembered.ts';
+import { text } from '../../shared/settings/settings.ts';
 import { START, virtualClock } from '../contract/virtual-clock.ts';
 import { recordingHost } from './recording-host.ts';
 

@@ -7,8 +7,8 @@ import { promisify } from 'node:util';
 import { afterAll, expect, test } from 'vitest';
 import { checkoutFiles } from '../../shared/edge/checkout-files.ts';
 import { network } from '../../shared/edge/network.ts';
-import { createHttp } from '../../shared/http.ts';
-import { hashFiles } from '../../shared/jobs/vercel/hash-files.ts';
+import { createHttp } from '../../shared/http/http.ts';
+import { hashFiles } from '../../shared/services/vercel/hash-files.ts';
 import { virtualClock } from '../contract/virtual-clock.ts';
 import { serve } from '../simulators/serve.ts';
 

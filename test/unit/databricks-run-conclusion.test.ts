@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { concludeRun } from '../../shared/jobs/databricks/run-conclusion.ts';
+import type { ServiceClient } from '../../shared/identity/service-client.ts';
 import type { Json, JsonObject } from '../../shared/json.ts';
-import type { ServiceClient } from '../../shared/service-client.ts';
+import { concludeRun } from '../../shared/services/databricks/run-conclusion.ts';
 
 const { signal } = new AbortController();
 const OUTPUT_URL = 'https://dbc.example/api/2.2/jobs/runs/get-output?run_id=';

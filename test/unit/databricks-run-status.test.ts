@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { readRun, runUrl } from '../../shared/jobs/databricks/run-status.ts';
 import type { Json } from '../../shared/json.ts';
+import { readRun, runUrl } from '../../shared/services/databricks/run-status.ts';
 
 const ended = (life: string, result?: string) => ({
   state: { life_cycle_state: life, state_message: 'words', ...(result === undefined ? {} : { result_state: result }) },

@@ -1,13 +1,13 @@
 import { describe, expect, it, test } from 'vitest';
-import type { BoundRun } from '../../shared/bind-run.ts';
-import { conclude } from '../../shared/ending.ts';
 import { EXIT, SubmitError } from '../../shared/errors.ts';
-import { createGrace } from '../../shared/grace.ts';
-import type { Attempt } from '../../shared/http.ts';
-import type { Cancellation, Conclusion, FailureCause, Job, RunStatus } from '../../shared/jobs/job-kind.ts';
-import { createNarration } from '../../shared/narration.ts';
-import type { ServiceClient } from '../../shared/service-client.ts';
-import type { WatchEnd } from '../../shared/watch.ts';
+import type { Attempt } from '../../shared/http/http.ts';
+import type { ServiceClient } from '../../shared/identity/service-client.ts';
+import type { Cancellation, Conclusion, FailureCause, Job, RunStatus } from '../../shared/kind.ts';
+import type { BoundRun } from '../../shared/run/bind.ts';
+import { conclude } from '../../shared/run/ending.ts';
+import { createGrace } from '../../shared/run/grace.ts';
+import { createNarration } from '../../shared/run/narration.ts';
+import type { WatchEnd } from '../../shared/run/watch.ts';
 import { virtualClock } from '../contract/virtual-clock.ts';
 import { recordingHost } from './recording-host.ts';
 

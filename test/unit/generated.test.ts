@@ -5,10 +5,10 @@ import { Ajv } from 'ajv';
 import { RE2JS } from 're2js';
 import { afterAll, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
-import { allSettings } from '../../shared/jobs/all-settings.ts';
-import { JOB_KINDS } from '../../shared/jobs/index.ts';
 import { isArray, isObject, type Json } from '../../shared/json.ts';
 import { PROJECT } from '../../shared/project.ts';
+import { allSettings } from '../../shared/services/all-settings.ts';
+import { JOB_KINDS } from '../../shared/services/index.ts';
 import { bundle } from '../../tools/bundle.ts';
 import { replaceSections, staleFiles } from '../../tools/generate.ts';
 

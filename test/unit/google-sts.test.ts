@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { network } from '../../shared/edge/network.ts';
 import { systemClock } from '../../shared/edge/node.ts';
-import { createHttp, HTTP_TIMINGS } from '../../shared/http.ts';
-import { exchangeAtSts } from '../../shared/identity/google-sts.ts';
-import { googleDemand } from '../../shared/identity/google-trust.ts';
+import { exchangeAtSts } from '../../shared/google/sts.ts';
+import { googleDemand } from '../../shared/google/trust.ts';
+import { createHttp, HTTP_TIMINGS } from '../../shared/http/http.ts';
 import { readSubjectToken } from '../../shared/identity/subject-token.ts';
 import { Secret } from '../../shared/secret.ts';
 import { serve } from '../simulators/serve.ts';

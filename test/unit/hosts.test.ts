@@ -11,8 +11,8 @@ import { bitbucketContext, bitbucketHost } from '../../pipe/bitbucket-host.ts';
 import { proxyAddress, putReport } from '../../pipe/bitbucket-reports.ts';
 import { checkoutFiles } from '../../shared/edge/checkout-files.ts';
 import { SubmitError } from '../../shared/errors.ts';
+import type { Report } from '../../shared/host/report.ts';
 import type { Json } from '../../shared/json.ts';
-import type { Report } from '../../shared/report.ts';
 import { Secret } from '../../shared/secret.ts';
 import { serve } from '../simulators/serve.ts';
 

@@ -16,7 +16,7 @@ import {
   type Transport,
   type TransportRequest,
   unreadable,
-} from '../../shared/http.ts';
+} from '../../shared/http/http.ts';
 import { Secret } from '../../shared/secret.ts';
 import { START, virtualClock } from '../contract/virtual-clock.ts';
 import { type Handler, serve } from '../simulators/serve.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { KEY_SHAPES, looksLikeKey, withoutKeys } from '../../shared/key-shapes.ts';
-import { showValue } from '../../shared/settings.ts';
+import { KEY_SHAPES, looksLikeKey, withoutKeys } from '../../shared/host/key-shapes.ts';
+import { showValue } from '../../shared/settings/settings.ts';
 
 const KEYS = [
   'eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2ln',

@@ -3,8 +3,8 @@ import { annotationBody, annotationStyle } from '../../buildkite-plugin/annotati
 import { buildkiteLog } from '../../buildkite-plugin/buildkite-log.ts';
 import { bitbucketLog } from '../../pipe/bitbucket-log.ts';
 import { reportBody } from '../../pipe/bitbucket-reports.ts';
-import type { Log } from '../../shared/host.ts';
-import type { Report } from '../../shared/report.ts';
+import type { Log } from '../../shared/host/host.ts';
+import type { Report } from '../../shared/host/report.ts';
 
 const ESC = '\u001b';
 

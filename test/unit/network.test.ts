@@ -4,7 +4,7 @@ import { createServer, getCACertificates, setDefaultCACertificates, type TlsOpti
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Network, network } from '../../shared/edge/network.ts';
 import { SubmitError } from '../../shared/errors.ts';
-import { type Attempt, bearer, createHttp, type HttpCall } from '../../shared/http.ts';
+import { type Attempt, bearer, createHttp, type HttpCall } from '../../shared/http/http.ts';
 import { Secret } from '../../shared/secret.ts';
 import { virtualClock } from '../contract/virtual-clock.ts';
 import { createAuthority, selfSigned } from '../simulators/certificates.ts';

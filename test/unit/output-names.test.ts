@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { shellFile, shellPath, variableName } from '../../shared/output-names.ts';
+import { shellFile, shellPath, variableName } from '../../shared/host/output-names.ts';
 
 const VALUES = {
   id: 'projects/1/locations/x/customJobs/2',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Files } from '../../shared/files.ts';
-import { outputsFileProblems, readOutputsFile, writeOutputsFiles } from '../../shared/outputs-file.ts';
+import { outputsFileProblems, readOutputsFile, writeOutputsFiles } from '../../shared/host/outputs-file.ts';
 
 const MIB = 1024 * 1024;
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { bitbucketSettings, pipeVariable, readPipeVariables } from '../../pipe/bitbucket-settings.ts';
-import { allSettings } from '../../shared/jobs/all-settings.ts';
-import { JOB_KINDS } from '../../shared/jobs/index.ts';
+import { allSettings } from '../../shared/services/all-settings.ts';
+import { JOB_KINDS } from '../../shared/services/index.ts';
 
 const known = { ...allSettings(JOB_KINDS), ...bitbucketSettings };
 const read = (env: Readonly<Record<string, string>>) => Object.fromEntries(readPipeVariables(env, known));

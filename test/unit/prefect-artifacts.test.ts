@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { artifactsOutput } from '../../shared/jobs/prefect/artifacts.ts';
+import { artifactsOutput } from '../../shared/services/prefect/artifacts.ts';
 
 test('outputs stay small however much a run writes into descriptions', () => {
   const artifacts = Array.from({ length: 100 }, (_, index) => ({

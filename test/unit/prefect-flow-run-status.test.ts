@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { isLate, readFlowRun } from '../../shared/jobs/prefect/flow-run-status.ts';
 import type { Json } from '../../shared/json.ts';
+import { isLate, readFlowRun } from '../../shared/services/prefect/flow-run-status.ts';
 
 const URL = 'https://app.prefect.cloud/run/7';
 

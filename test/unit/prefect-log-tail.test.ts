@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { logTail } from '../../shared/jobs/prefect/log-tail.ts';
-import { prefectCall } from '../../shared/jobs/prefect/prefect-call.ts';
-import type { ServiceClient } from '../../shared/service-client.ts';
+import type { ServiceClient } from '../../shared/identity/service-client.ts';
+import { prefectCall } from '../../shared/services/prefect/call.ts';
+import { logTail } from '../../shared/services/prefect/log-tail.ts';
 
 const BEGIN = Date.parse('2026-11-21T08:00:00Z');
 const SPACING_MS = 50;

@@ -1,6 +1,6 @@
-import type { CiContext } from '../../shared/ci-context.ts';
-import type { Host, Log, Outputs, RememberedJob } from '../../shared/host.ts';
-import type { Report } from '../../shared/report.ts';
+import type { CiContext } from '../../shared/host/ci-context.ts';
+import type { Host, Log, Outputs, RememberedJob } from '../../shared/host/host.ts';
+import type { Report } from '../../shared/host/report.ts';
 
 /** A CI that keeps all that it is given. */
 export interface RecordingHost {

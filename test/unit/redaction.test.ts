@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { bitbucketHost } from '../../pipe/bitbucket-host.ts';
 import { checkoutFiles } from '../../shared/edge/checkout-files.ts';
-import type { Host } from '../../shared/host.ts';
-import { withRedaction } from '../../shared/redaction.ts';
+import type { Host } from '../../shared/host/host.ts';
+import { withRedaction } from '../../shared/host/redaction.ts';
+import type { Report } from '../../shared/host/report.ts';
 import { plainLine } from '../../shared/remote-text.ts';
-import type { Report } from '../../shared/report.ts';
 import { Secret } from '../../shared/secret.ts';
 import { recordingHost } from './recording-host.ts';
 

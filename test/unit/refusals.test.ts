@@ -1,13 +1,13 @@
 import { describe, expect, it, test } from 'vitest';
 import type { ErrorCode, SubmitError } from '../../shared/errors.ts';
-import type { Answer, HttpCall } from '../../shared/http.ts';
-import { explainDatabricks, isDatabricksCapacity } from '../../shared/jobs/databricks/databricks-errors.ts';
-import { explainPrefect } from '../../shared/jobs/prefect/prefect-errors.ts';
-import type { PrefectServer } from '../../shared/jobs/prefect/prefect-server.ts';
-import { errorText, explainVercel, isVercelCapacity, missingFiles } from '../../shared/jobs/vercel/vercel-errors.ts';
-import type { VercelIdentity } from '../../shared/jobs/vercel/vercel-settings.ts';
-import { explainGoogle, isGoogleCapacity } from '../../shared/jobs/vertex-ai/google-errors.ts';
+import { explainGoogle, isGoogleCapacity } from '../../shared/google/errors.ts';
+import type { Answer, HttpCall } from '../../shared/http/http.ts';
 import type { Json } from '../../shared/json.ts';
+import { explainDatabricks, isDatabricksCapacity } from '../../shared/services/databricks/errors.ts';
+import { explainPrefect } from '../../shared/services/prefect/errors.ts';
+import type { PrefectServer } from '../../shared/services/prefect/server.ts';
+import { errorText, explainVercel, isVercelCapacity, missingFiles } from '../../shared/services/vercel/errors.ts';
+import type { VercelIdentity } from '../../shared/services/vercel/trust-settings.ts';
 
 function answer(status: number, body: Json): Answer {
   const text = typeof body === 'string' ? body : JSON.stringify(body);

@@ -5,10 +5,10 @@ import { bitbucketSettings } from '../../pipe/bitbucket-settings.ts';
 import { checkoutFiles } from '../../shared/edge/checkout-files.ts';
 import { network } from '../../shared/edge/network.ts';
 import { systemClock } from '../../shared/edge/node.ts';
-import { createHttp, HTTP_TIMINGS } from '../../shared/http.ts';
-import { JOB_KINDS } from '../../shared/jobs/index.ts';
+import { createHttp, HTTP_TIMINGS } from '../../shared/http/http.ts';
 import type { Json } from '../../shared/json.ts';
-import { run } from '../../shared/run.ts';
+import { run } from '../../shared/run/run.ts';
+import { JOB_KINDS } from '../../shared/services/index.ts';
 
 const SETTINGS = new Map<string, Json>([
   ['job', 'databricks-run-now'],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { readingsOf, unescaped, withoutLineBeginnings } from '../../shared/reading.ts';
-import { createSecretIndex } from '../../shared/secret-index.ts';
+import { readingsOf, unescaped, withoutLineBeginnings } from '../../shared/host/reading.ts';
+import { createSecretIndex } from '../../shared/host/secret-index.ts';
 
 /** The text with what is found in it replaced by `#`. */
 function hidden(secrets: readonly string[], text: string): string {

@@ -1,15 +1,15 @@
 import { expect, test } from 'vitest';
 import { SubmitError } from '../../shared/errors.ts';
-import type { Answer } from '../../shared/http.ts';
-import { readIdToken } from '../../shared/identity/google-id-token.ts';
+import { readIdToken } from '../../shared/google/id-token.ts';
+import type { Answer } from '../../shared/http/http.ts';
 import { Secret } from '../../shared/secret.ts';
-import { getSecretCall } from '../../shared/secrets/aws-secrets-manager.ts';
-import { signed } from '../../shared/secrets/aws-signature.ts';
-import { readAwsKeys, sessionName, stsAnswer, stsRefusal, unreadableSts } from '../../shared/secrets/aws-sts.ts';
-import { crc32c } from '../../shared/secrets/crc32c.ts';
-import { readGoogleSecret } from '../../shared/secrets/google-secret-manager.ts';
+import { getSecretCall } from '../../shared/secrets/aws/secrets-manager.ts';
+import { signed } from '../../shared/secrets/aws/signature.ts';
+import { readAwsKeys, sessionName, stsAnswer, stsRefusal, unreadableSts } from '../../shared/secrets/aws/sts.ts';
+import { xmlAsJson } from '../../shared/secrets/aws/xml-answer.ts';
+import { crc32c } from '../../shared/secrets/google/crc32c.ts';
+import { readGoogleSecret } from '../../shared/secrets/google/secret-manager.ts';
 import { secretText } from '../../shared/secrets/secret-source.ts';
-import { xmlAsJson } from '../../shared/secrets/xml-answer.ts';
 
 const answer = (text: string, status = 200, contentType = 'application/json'): Answer => ({
   kind: 'answer',

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { parseAwsReference } from '../../shared/secrets/aws-secrets-manager.ts';
-import { parseAzureReference } from '../../shared/secrets/azure-key-vault.ts';
-import { parseGoogleReference } from '../../shared/secrets/google-secret-manager.ts';
-import { parseVaultReference } from '../../shared/secrets/vault-requests.ts';
+import { parseAwsReference } from '../../shared/secrets/aws/secrets-manager.ts';
+import { parseAzureReference } from '../../shared/secrets/azure/key-vault.ts';
+import { parseGoogleReference } from '../../shared/secrets/google/secret-manager.ts';
+import { parseVaultReference } from '../../shared/secrets/vault/requests.ts';
 
 const ARN = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:ci/prefect-a1B2c3';
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { databricksRunNow } from '../../shared/jobs/databricks/run-now.ts';
-import { vertexCustomJob } from '../../shared/jobs/vertex-ai/custom-job.ts';
 import { type Json, parseJson } from '../../shared/json.ts';
-import { nearestName } from '../../shared/nearest-name.ts';
+import { databricksRunNow } from '../../shared/services/databricks/run-now.ts';
+import { vertexCustomJob } from '../../shared/services/vertex-ai/custom-job.ts';
+import { nearestName } from '../../shared/settings/nearest-name.ts';
 import {
   choice,
   collectFaults,
@@ -24,7 +24,7 @@ import {
   text,
   values,
   withDefault,
-} from '../../shared/settings.ts';
+} from '../../shared/settings/settings.ts';
 
 const described = { description: 'A thing.', expected: 'a thing', example: 'thing' };
 const upper = (name: string) => name.toUpperCase();

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkoutFiles } from '../../shared/edge/checkout-files.ts';
 import { type Json, stringifyJson } from '../../shared/json.ts';
-import { collectFaults } from '../../shared/settings.ts';
-import { applyOverrides, loadSpec, parseSpec } from '../../shared/spec.ts';
-import type { Placeholders } from '../../shared/template.ts';
+import { collectFaults } from '../../shared/settings/settings.ts';
+import { applyOverrides, loadSpec, parseSpec } from '../../shared/settings/spec.ts';
+import type { Placeholders } from '../../shared/settings/template.ts';
 
 const placeholders: Placeholders = {
   context: {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { CiContext } from '../../shared/ci-context.ts';
+import type { CiContext } from '../../shared/host/ci-context.ts';
 import { parseJson } from '../../shared/json.ts';
 import { attemptToken, submissionKey } from '../../shared/submission-key.ts';
 

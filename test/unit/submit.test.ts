@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { CiContext } from '../../shared/ci-context.ts';
 import { type ErrorCode, SubmitError } from '../../shared/errors.ts';
-import { createGrace } from '../../shared/grace.ts';
-import { type Attempt, createHttp, HTTP_TIMINGS } from '../../shared/http.ts';
-import type { Cancellation, FoundRun, Job, Phase, RunStatus } from '../../shared/jobs/job-kind.ts';
-import type { ServiceClient } from '../../shared/service-client.ts';
+import type { CiContext } from '../../shared/host/ci-context.ts';
+import { type Attempt, createHttp, HTTP_TIMINGS } from '../../shared/http/http.ts';
+import type { ServiceClient } from '../../shared/identity/service-client.ts';
+import type { Cancellation, FoundRun, Job, Phase, RunStatus } from '../../shared/kind.ts';
+import { createGrace } from '../../shared/run/grace.ts';
+import { type Submitted, submitOnce } from '../../shared/run/submit.ts';
 import { attemptToken } from '../../shared/submission-key.ts';
-import { type Submitted, submitOnce } from '../../shared/submit.ts';
 import { START, virtualClock } from '../contract/virtual-clock.ts';
 import { recordingHost } from './recording-host.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { CiContext } from '../../shared/ci-context.ts';
-import { fillEverywhere, fillPlaceholders, PLACEHOLDERS } from '../../shared/template.ts';
+import type { CiContext } from '../../shared/host/ci-context.ts';
+import { fillEverywhere, fillPlaceholders, PLACEHOLDERS } from '../../shared/settings/template.ts';
 
 const context: CiContext = {
   platform: 'buildkite',

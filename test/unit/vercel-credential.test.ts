@@ -1,9 +1,9 @@
 import { UnsecuredJWT } from 'jose';
 import { expect, test } from 'vitest';
-import type { Log } from '../../shared/host.ts';
-import type { Http, HttpCall } from '../../shared/http.ts';
-import { vercelCredential } from '../../shared/identity/vercel.ts';
+import type { Log } from '../../shared/host/host.ts';
+import type { Http, HttpCall } from '../../shared/http/http.ts';
 import { Secret } from '../../shared/secret.ts';
+import { vercelCredential } from '../../shared/services/vercel/credential.ts';
 import { virtualClock } from '../contract/virtual-clock.ts';
 
 const { signal } = new AbortController();

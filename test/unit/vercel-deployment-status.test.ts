@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { addressOf, hasChecks, pageOf, readDeployment } from '../../shared/jobs/vercel/deployment-status.ts';
 import type { Json } from '../../shared/json.ts';
+import { addressOf, hasChecks, pageOf, readDeployment } from '../../shared/services/vercel/deployment-status.ts';
 
 const read = (deployment: Json, checkRuns?: Json, skipDomain = false) =>
   readDeployment(deployment, { checkRuns, skipDomain });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Json } from '../../shared/json.ts';
 import {
   type ChangeMark,
   isRolledBack,
@@ -7,8 +8,7 @@ import {
   productionOf,
   readChange,
   requestOf,
-} from '../../shared/jobs/vercel/production-status.ts';
-import type { Json } from '../../shared/json.ts';
+} from '../../shared/services/vercel/production-status.ts';
 
 const MARK: ChangeMark = {
   type: 'promote',

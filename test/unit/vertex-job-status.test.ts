@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { readCustomJob } from '../../shared/jobs/vertex-ai/custom-job-status.ts';
+import { readCustomJob } from '../../shared/services/vertex-ai/custom-job-status.ts';
 
 // Texts and codes of the kind that the service gives in a job's own `error`.
 it.each([

@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { buildkiteHost } from '../../buildkite-plugin/buildkite-host.ts';
 import { buildkiteSettings } from '../../buildkite-plugin/buildkite-settings.ts';
-import { bindRun } from '../../shared/bind-run.ts';
 import { checkoutFiles } from '../../shared/edge/checkout-files.ts';
-import { JOB_KINDS } from '../../shared/jobs/index.ts';
 import type { Json } from '../../shared/json.ts';
+import { bindRun } from '../../shared/run/bind.ts';
+import { JOB_KINDS } from '../../shared/services/index.ts';
 import { sampleOf } from '../contract/kind-samples.ts';
 
 const DAY = 86_400;

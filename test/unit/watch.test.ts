@@ -2,9 +2,9 @@ import { describe, expect, it, test } from 'vitest';
 import { formatDuration } from '../../shared/clock.ts';
 import { type ErrorCode, SubmitError } from '../../shared/errors.ts';
 import type { CredentialSource } from '../../shared/identity/credential.ts';
-import type { Job, Phase, RunStatus } from '../../shared/jobs/job-kind.ts';
-import type { ServiceClient } from '../../shared/service-client.ts';
-import { pollInterval, type WatchEnd, watch } from '../../shared/watch.ts';
+import type { ServiceClient } from '../../shared/identity/service-client.ts';
+import type { Job, Phase, RunStatus } from '../../shared/kind.ts';
+import { pollInterval, type WatchEnd, watch } from '../../shared/run/watch.ts';
 import { START, virtualClock } from '../contract/virtual-clock.ts';
 import { recordingHost } from './recording-host.ts';
 

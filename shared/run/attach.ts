@@ -1,0 +1,93 @@
+import type { Clock } from '../clock.ts';
+import { SubmitError } from '../errors.ts';
+import type { Files } from '../files.ts';
+import { onlySubmission } from '../host/earlier-outputs.ts';
+import type { Host, Outputs } from '../host/host.ts';
+import { readOutputsFile } from '../host/outputs-file.ts';
+import type { ServiceClient } from '../identity/service-client.ts';
+import type { Job, JobKind } from '../kind.ts';
+import { plainLine } from '../remote-text.ts';
+import { LIST_DELAYS_MS, lookRepeatedly } from './look-up.ts';
+import type { Submitted } from './submit.ts';
+
+interface AttachEnvironment {
+  readonly host: Host;
+  readonly clock: Clock;
+  readonly files: Files;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The run that `attach` means: `step:KEY`, `file:PATH`, `key:HEX`, an id or a full name.
+ * @throws SubmitError `not-found` when there is no such submission, `invalid-settings` when the outputs are not of one.
+ */
+export async function resolveAttachment(
+  reference: string,
+  kind: JobKind,
+  job: Job,
+  client: ServiceClient,
+  { host, files, clock, signal }: AttachEnvironment,
+): Promise<Submitted> {
+  const [scheme, ...rest] = reference.split(':');
+  const value = rest.join(':');
+  if (scheme === 'key') {
+    const look = async () => (await job.find?.(client, value, signal))?.at(-1);
+    const run = await lookRepeatedly(look, LIST_DELAYS_MS, { clock, signal });
+    signal.throwIfAborted();
+    if (run === undefined) throw nothingThere(`No job carries the submission key ${value}`, host);
+    return { ...run, origin: 'found' };
+  }
+  if (scheme === 'step') {
+    const all = (await host.earlierOutputs?.(value, signal)) ?? [];
+    const outputs = onlySubmission(all, { kind: kind.id, setting: 'attach', step: value });
+    return fromOutputs(outputs, reference, kind, job, host);
+  }
+  if (scheme === 'file') return fromOutputs(await readOutputs(value, files, host), reference, kind, job, host);
+  return { id: job.readReference(reference) ?? reference, attempt: 1, origin: 'found' };
+}
+
+/**
+ * Looks whether the outputs file that `attach` names is there, before anything is sent.
+ * @throws SubmitError `invalid-settings` when it is not.
+ */
+export async function requireOutputsFile(reference: string | undefined, files: Files): Promise<void> {
+  if (reference?.startsWith('file:') !== true) return;
+  const file = await readOutputsFile(reference.slice('file:'.length), files);
+  if (!('problem' in file)) return;
+  throw new SubmitError('invalid-settings', {
+    happened: 'The outputs file to attach by cannot be read; nothing was sent',
+    presented: [`«attach»: ${file.problem}`],
+    remedy: [
+      'Check that the step which submitted the job ran before, and that its outputs reach this step (artifacts on Bitbucket).',
+    ],
+  });
+}
+
+async function readOutputs(path: string, files: Files, host: Host): Promise<Outputs | undefined> {
+  const file = await readOutputsFile(path, files);
+  if ('problem' in file) throw nothingThere(`The outputs cannot be read: ${file.problem}`, host);
+  return file.outputs;
+}
+
+function fromOutputs(outputs: Outputs | undefined, reference: string, kind: JobKind, job: Job, host: Host): Submitted {
+  const id = outputs?.id === undefined || outputs.kind !== kind.id ? undefined : job.readReference(outputs.id);
+  if (id === undefined) {
+    throw nothingThere(
+      `${plainLine(reference, 200)} holds no submission of ${kind.id} that could be attached to`,
+      host,
+    );
+  }
+  const attempt = Number(outputs?.attempt);
+  return { id, attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1, origin: 'found' };
+}
+
+function nothingThere(happened: string, host: Host): SubmitError {
+  return new SubmitError('not-found', {
+    happened,
+    presented: [`${host.spell('attach')} ${plainLine(String(host.settings.get('attach')), 200)}`],
+    expected: ['the outputs of an earlier step of the same build that submitted the job, or the id that it printed'],
+    remedy: [
+      'Check that the earlier step ran before this one and submitted a job of the same kind, and that its outputs reach this step (artifacts on Bitbucket).',
+    ],
+  });
+}

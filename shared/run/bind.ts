@@ -1,0 +1,193 @@
+import { SubmitError } from '../errors.ts';
+import type { Files } from '../files.ts';
+import type { Host } from '../host/host.ts';
+import type { ProtectedVariables } from '../host/protected-variables.ts';
+import type { Json, JsonObject } from '../json.ts';
+import type { Job, JobKind } from '../kind.ts';
+import { runSettings } from '../settings/run-settings.ts';
+import {
+  collectFaults,
+  type Faults,
+  parseSettings,
+  refuseUnknown,
+  type Settings,
+  type SettingValues,
+  showValue,
+} from '../settings/settings.ts';
+import { applyOverrides, loadSpec } from '../settings/spec.ts';
+import { concealCopies, concealPasted, concealStored } from '../settings/stored-secrets.ts';
+import { fillEverywhere, type Placeholders } from '../settings/template.ts';
+
+export interface BindEnvironment {
+  readonly host: Host;
+  /** Settings that only this CI has. */
+  readonly hostSettings: Settings;
+  readonly kinds: readonly JobKind[];
+  readonly files: Files;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly protectedVariables: ProtectedVariables;
+}
+
+export type RunValues = SettingValues<ReturnType<typeof runSettings>>;
+
+/** A step whose every setting is checked. */
+export interface BoundRun {
+  readonly kind: JobKind;
+  readonly job: Job;
+  readonly values: RunValues;
+  /** How long the job is waited for, in seconds. */
+  readonly waitSeconds: number;
+}
+
+/**
+ * Checks every setting and the spec before the first effect.
+ * @throws SubmitError `invalid-settings` with all faults together, in the spelling of the CI.
+ */
+export async function bindRun(environment: BindEnvironment): Promise<BoundRun> {
+  const { host, hostSettings, kinds } = environment;
+  await concealCopies(host.settings, environment, host);
+  const faults = collectFaults(host.spell);
+  const shared = runSettings(kinds.map(({ id }) => id));
+  const values = parseSettings(shared, host.settings, faults);
+  parseSettings(hostSettings, host.settings, faults);
+
+  const chosen = host.settings.get('job');
+  const kind = kinds.find(({ id }) => id === chosen);
+  if (kind === undefined) throw await invalid(faults, environment);
+
+  const known = new Set([...Object.keys(shared), ...Object.keys(hostSettings), ...Object.keys(kind.settings)]);
+  refuseUnknown(host.settings.keys(), known, ownersElsewhere(kind, kinds), faults, host.spell);
+
+  const placeholders = placeholdersOf(environment);
+  const given = withPlaceholders(host.settings, kind.settings, placeholders, faults);
+  await concealStored(kind.settings, given, host);
+  await concealCopies(given, environment, host);
+  const spec = await boundSpec(kind, given, placeholders, environment, faults);
+  const attach = values?.attach ?? (host.settings.has('attach') ? '' : undefined);
+  const specIsUnread = spec === undefined && given.has('spec');
+  if (!specIsUnread) kind.checkSpec(spec, attach !== undefined, faults);
+  const job = await kind.bind(given, {
+    context: host.context,
+    subjectTokens: host.subjectTokens,
+    spec,
+    attach: attach !== undefined,
+    timeoutSeconds: values?.timeout ?? 0,
+    files: environment.files,
+    earlierOutputs: host.earlierOutputs,
+    faults,
+  });
+  if (values?.attach !== undefined && job !== undefined && !isAttachable(values.attach, job, host)) {
+    faults.add('attach', `expected ${shared.attach.expected}; got ${showValue(values.attach)}`);
+  }
+  for (const { setting, problem } of await host.publishProblems()) faults.add(setting, problem);
+  if (faults.messages.length > 0 || values === undefined || job === undefined) throw await invalid(faults, environment);
+  const waitSeconds = host.settings.has('timeout')
+    ? values.timeout
+    : (job.longestSeconds ?? Math.max(values.timeout, job.serverTimeoutSeconds ?? 0));
+  return { kind, job, values, waitSeconds };
+}
+
+function isAttachable(reference: string, job: Job, host: Host): boolean {
+  if (/^step:./.test(reference)) return host.earlierOutputs !== undefined;
+  if (/^file:./.test(reference)) return true;
+  if (/^key:/.test(reference)) return /^key:[0-9a-f]{64}$/.test(reference) && job.find !== undefined;
+  return job.readReference(reference) !== undefined;
+}
+
+function ownersElsewhere(kind: JobKind, kinds: readonly JobKind[]): ReadonlyMap<string, string> {
+  const owners = new Map<string, string>();
+  for (const other of kinds) {
+    for (const name of Object.keys(other.settings)) {
+      if (!Object.hasOwn(kind.settings, name))
+        owners.set(name, [owners.get(name), other.id].filter((id) => id !== undefined).join(' and '));
+    }
+  }
+  return owners;
+}
+
+function placeholdersOf({ host, env, kinds, protectedVariables }: BindEnvironment): Placeholders {
+  // Where settings are variables, a secret one must not be copied either, whichever kind it is of.
+  const secrets = new Set(kinds.flatMap(({ settings }) => secretNames(settings)).map(host.spell));
+  return {
+    context: host.context,
+    env,
+    protectedVariables: {
+      // Lists come as NAME_COUNT, NAME_0, NAME_1…
+      has: (name, value) =>
+        protectedVariables.has(name, value) || secrets.has(name) || secrets.has(name.replace(/_(?:COUNT|\d+)$/, '')),
+    },
+  };
+}
+
+function secretNames(settings: Settings): readonly string[] {
+  return Object.keys(settings).filter((name) => settings[name]?.secret === true);
+}
+
+/** Fills placeholders in the kind's settings; the spec's are filled where file and line are known. */
+function withPlaceholders(
+  given: ReadonlyMap<string, Json>,
+  settings: Settings,
+  placeholders: Placeholders,
+  faults: Faults,
+): ReadonlyMap<string, Json> {
+  return new Map(
+    [...given].map(([name, value]) =>
+      // A spec's own placeholders are filled where file and line are known, but a path to it is a setting like others.
+      Object.hasOwn(settings, name) && (settings[name]?.form !== 'document' || isPath(value))
+        ? [
+            name,
+            fillEverywhere(value, placeholders, (problem) =>
+              faults.add(name, settings[name]?.secret === true ? withoutText(problem) : problem),
+            ),
+          ]
+        : [name, value],
+    ),
+  );
+}
+
+/** What is taken for a placeholder may be a part of a secret, unless it is one that there is. */
+function withoutText(problem: string): string {
+  return /^@\{env:\w+\}|has no value in this build$/.test(problem)
+    ? problem
+    : 'has a placeholder that cannot be filled, and is not shown (write @@{ for a literal @{)';
+}
+
+function isPath(value: Json): boolean {
+  return typeof value === 'string' && !value.trimStart().startsWith('{');
+}
+
+async function boundSpec(
+  kind: JobKind,
+  given: ReadonlyMap<string, Json>,
+  placeholders: Placeholders,
+  { files }: BindEnvironment,
+  faults: Faults,
+): Promise<JsonObject | undefined> {
+  const { spec: setting, set } = kind.settings;
+  const written = given.get('spec');
+  const changes = set?.schema().safeParse(given.get('set')).success === true ? given.get('set') : undefined;
+  if (setting === undefined || (written === undefined && changes === undefined)) return undefined;
+  if (written !== undefined && !setting.schema().safeParse(written).success) return undefined;
+  const spec = written === undefined ? {} : await loadSpec(written as string | JsonObject, files, placeholders, faults);
+  return spec === undefined || changes === undefined ? spec : applyOverrides(spec, changes as JsonObject, faults);
+}
+
+/** At most this many faults are listed. */
+const MOST_FAULTS = 100;
+
+/** Nothing that looks like a key is shown with the faults, whichever setting it was pasted into. */
+async function invalid(faults: Faults, { host }: BindEnvironment): Promise<SubmitError> {
+  await concealPasted(host.settings, host);
+  const count = faults.messages.length;
+  return new SubmitError('invalid-settings', {
+    happened:
+      count === 1 ? 'A setting is wrong; nothing was sent' : `${count} faults in the settings; nothing was sent`,
+    presented: [
+      ...faults.messages.slice(0, MOST_FAULTS),
+      ...(count > MOST_FAULTS ? [`… and ${count - MOST_FAULTS} more`] : []),
+    ],
+    remedy: [
+      `Correct ${count === 1 ? 'it' : 'them'} and retry the step; ${host.spell('dry-run')} checks without submitting.`,
+    ],
+  });
+}

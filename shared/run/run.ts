@@ -1,0 +1,214 @@
+import type { Clock } from '../clock.ts';
+import { EXIT, exitCodeOf, SubmitError } from '../errors.ts';
+import { explainToUser } from '../host/explain-to-user.ts';
+import type { Host, Outputs, SentJob } from '../host/host.ts';
+import { withRedaction } from '../host/redaction.ts';
+import type { Http } from '../http/http.ts';
+import type { CredentialSource } from '../identity/credential.ts';
+import { createServiceClient } from '../identity/service-client.ts';
+import type { FoundRun, Job, JobEnvironment, RunStatus } from '../kind.ts';
+import { plainLine } from '../remote-text.ts';
+import { keyOfRun } from '../submission-key.ts';
+import { requireOutputsFile, resolveAttachment } from './attach.ts';
+import { type BindEnvironment, type BoundRun, bindRun } from './bind.ts';
+import { showDryRun } from './dry-run.ts';
+import { conclude } from './ending.ts';
+import { createGrace, type Grace } from './grace.ts';
+import { createNarration } from './narration.ts';
+import { submitOnce } from './submit.ts';
+import { type WatchEnd, watch } from './watch.ts';
+
+/** How long ending a credential may hold up the end of a step. */
+const RELEASE_MS = 5_000;
+/** How long a step that does not wait may look for what its submission became. */
+const LOOK_MS = 10_000;
+
+/** Everything that the core touches, given by a packaging's main. */
+export interface RunEnvironment extends BindEnvironment {
+  readonly http: Http;
+  readonly clock: Clock;
+  /** Aborts when the step is cancelled; the reason is the signal's name. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs one step from settings to exit code and tells its story on the way: bind, identity, submit, watch, outcome.
+ * Rejects only for faults of its own.
+ */
+export async function run(given: RunEnvironment): Promise<number> {
+  const host = withRedaction(given.host);
+  const environment = { ...given, host, http: given.http.reportingTo(host.log) };
+  const { signal } = environment;
+  try {
+    const bound = await bindRun(environment);
+    await requireOutputsFile(bound.values.attach, environment.files);
+    if (bound.values['dry-run']) return showDryRun(bound, host);
+    return await submitAndWait(bound, environment);
+  } catch (error) {
+    if (error instanceof SubmitError) {
+      explainToUser(error, host);
+      return signal.aborted ? exitCodeOf(signal) : error.exitCode;
+    }
+    // A fault of this program is none of the cancellation's, and tells nothing about the job.
+    if (!signal.aborted || error !== signal.reason) throw error;
+    host.log.warning('The step was cancelled before anything was submitted.');
+    if (host.context.attempt > 1)
+      host.log.info('A job that an earlier run of this step submitted may still be running.');
+    return exitCodeOf(signal);
+  }
+}
+
+async function submitAndWait(bound: BoundRun, environment: RunEnvironment): Promise<number> {
+  const { host, http, clock, signal } = environment;
+  const grace = createGrace(signal);
+  const exchange = { http, clock, log: host.log, subjectTokens: host.subjectTokens, conceal: host.conceal };
+  const credential = bound.job.credential(exchange);
+  const client = createServiceClient(http, credential, bound.job.explain);
+  try {
+    return await underCredential(bound, { ...environment, ...exchange, client, credential, grace });
+  } finally {
+    // What can be ended is ended with the step, and nobody waits long for it.
+    await credential.release?.(AbortSignal.any([grace.settle, AbortSignal.timeout(RELEASE_MS)]));
+  }
+}
+
+/** A run with what it reaches the service by. */
+interface IdentifiedRun extends RunEnvironment, JobEnvironment {
+  readonly credential: CredentialSource;
+  readonly grace: Grace;
+  readonly signal: AbortSignal;
+}
+
+async function underCredential(given: BoundRun, environment: IdentifiedRun): Promise<number> {
+  const { host, clock, signal, client, credential, grace, log } = environment;
+  const firstKey = keyOfRun(given, host.context);
+  const { bound, submitted, key } = await submit(given, firstKey, environment).catch((error: unknown) =>
+    reportFailure(error, given, firstKey, environment),
+  );
+  const { job, values } = bound;
+  const startedAt = clock.now();
+  const narration = createNarration(bound, host, submitted, { key, firstKey });
+  await narration.submitted();
+  if (!values.wait && !signal.aborted) {
+    const seen = job.url(submitted.id) === undefined ? await look(job, submitted.id, environment) : undefined;
+    if (!signal.aborted) return narration.left(seen);
+  }
+
+  const deadline = startedAt + bound.waitSeconds * 1000;
+  narration.waiting({ now: startedAt, deadline, credentialEnd: credential.lastsUntil() });
+  const isNew = submitted.origin === 'created';
+  const watching = { client, credential, clock, log, signal, deadline, isNew, onPhase: narration.phase };
+  const ending = await watch(job, submitted.id, watching)
+    .then((end) => completed(job, submitted.id, end, environment))
+    .catch(narration.lost);
+  return conclude(ending, { bound, host, client, clock, signal, grace, narration, submitted, startedAt });
+}
+
+async function submit(bound: BoundRun, firstKey: string, environment: IdentifiedRun) {
+  const { client, credential, host, http, log, signal } = environment;
+  const { kind, values } = bound;
+  log.section(`Identity: ${bound.job.identity}`);
+  const obtaining = credential.get(signal);
+  // The connection to the service is made, and the CI asked, while the token is exchanged.
+  http.warm(bound.job.origin);
+  const publishing = host.previousOutputs(firstKey, signal).catch(() => undefined);
+  await obtaining;
+
+  log.section(`${bound.job.payload === undefined ? 'Attach' : 'Submit'}: ${bound.job.title}`);
+  if (bound.job.payload === undefined) {
+    const submitted = await resolveAttachment(values.attach ?? '', kind, bound.job, client, environment);
+    return { bound, submitted, key: firstKey };
+  }
+  const job = (await bound.job.prepare?.(environment)) ?? bound.job;
+  const payload = job.payload ?? {};
+  const completed = { ...bound, job };
+  const key = keyOfRun(completed, host.context);
+  const submitted = await submitOnce(job, payload, key, {
+    ...environment,
+    context: host.context,
+    spell: host.spell,
+    published: async () => {
+      const outputs = await (key === firstKey ? publishing : host.previousOutputs(key, signal));
+      signal.throwIfAborted();
+      return publishedRun(outputs, key, job);
+    },
+    ...(job.cancellation === undefined
+      ? {}
+      : { beforeSending: (attempt) => rememberSent({ kind: kind.id, key, attempt }, host) }),
+  }).catch((error: unknown) => forgetSent(error, environment));
+  return { bound: completed, submitted, key };
+}
+
+/** From here until its answer is read, only the key tells which job a killed step may have left behind. */
+async function rememberSent(sent: SentJob, { log, remember }: Host): Promise<void> {
+  await remember(sent).catch((error: unknown) => {
+    log.warning(
+      `If this step is killed now, its job is not cancelled with it: ${plainLine(error instanceof Error ? error.message : 'unknown fault', 300)}`,
+    );
+  });
+}
+
+/** A failed submission is over, unless the step was cancelled: then the job may exist and the second chance looks for it. */
+async function forgetSent(error: unknown, { host, signal }: IdentifiedRun): Promise<never> {
+  if (!signal.aborted) await host.forget().catch(() => undefined);
+  throw error;
+}
+
+/** One look at a run whose address only the service knows; undefined, with a warning, where it cannot be had now. */
+async function look(job: Job, id: string, environment: IdentifiedRun): Promise<RunStatus | undefined> {
+  const { client, log, signal } = environment;
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(LOOK_MS)]);
+  try {
+    return await job.status(client, id, limit);
+  } catch (error) {
+    const why = error instanceof SubmitError ? error.message : `no answer came within ${LOOK_MS / 1000} s`;
+    if (!signal.aborted) log.warning(`Its address is not known yet: ${why}`);
+    return undefined;
+  }
+}
+
+/** Does what is left to do with a run that succeeded. */
+async function completed(job: Job, id: string, ending: WatchEnd, environment: IdentifiedRun): Promise<WatchEnd> {
+  if (ending.end !== 'over' || ending.status.phase !== 'succeeded' || job.complete === undefined) return ending;
+  try {
+    return { end: 'over', status: await job.complete(id, ending.status, environment) };
+  } catch (error) {
+    if (environment.signal.aborted) return { end: 'aborted', status: ending.status };
+    if (!(error instanceof SubmitError)) throw error;
+    // The run is there; what it cannot be finished with is its failure, and not that of the submission.
+    const cause = error.exitCode === EXIT.identity ? 'permission' : 'infrastructure';
+    const message = [error.message, ...error.explanation.remedy].join('\n');
+    return { end: 'over', status: { ...ending.status, phase: 'failed', failure: { cause, message } } };
+  }
+}
+
+/** The run that outputs name, if they are those of this very submission. */
+function publishedRun(outputs: Outputs | undefined, key: string, job: Job): FoundRun | undefined {
+  const attempt = Number(outputs?.attempt);
+  const id = job.readReference(outputs?.id ?? '');
+  const isOurs = outputs?.['submission-key'] === key && Number.isSafeInteger(attempt) && attempt > 0;
+  return isOurs && id !== undefined ? { id, attempt } : undefined;
+}
+
+/** Shows in the report that the step ended before there was a job to wait for, and passes the error on. */
+async function reportFailure(
+  error: unknown,
+  { kind, job }: BoundRun,
+  key: string,
+  { host, signal }: RunEnvironment,
+): Promise<never> {
+  if (error instanceof SubmitError && !signal.aborted) {
+    const facts = [
+      { label: 'Commit', value: host.context.commit },
+      { label: 'Identity', value: job.identity },
+    ];
+    const summary = `${error.code}: ${error.message}`;
+    const report = { title: `${kind.title}: ${job.title}`, state: 'failed', summary, facts } as const;
+    await host.report(report, key).catch((fault: unknown) => {
+      host.log.warning(
+        `The report failed: ${plainLine(fault instanceof Error ? fault.message : 'unknown fault', 300)}`,
+      );
+    });
+  }
+  throw error;
+}

@@ -1,0 +1,101 @@
+import type { CiContext } from '../../host/ci-context.ts';
+import { canonicalJson, isArray, isObject, type Json, type JsonObject, listAt, objectAt } from '../../json.ts';
+import { merged } from './flow-run-body.ts';
+import { isResolvedByServer, parameterFaults } from './parameter-schema.ts';
+import { pinPullSteps } from './pull-steps.ts';
+
+/** What a deployment is to become, as the settings say it. */
+export interface DeploymentWish {
+  readonly pullCommit: boolean;
+  readonly jobVariables: JsonObject;
+  readonly parameters: JsonObject;
+  readonly tags: readonly string[];
+  readonly version: string;
+  readonly versionMessage: string | undefined;
+}
+
+/** The wish as one object: the same for every run of the step, whatever the deployment is like by then. */
+export function wishedChanges(wish: DeploymentWish, context: CiContext): JsonObject {
+  const { jobVariables, parameters, tags, version } = wish;
+  return {
+    version,
+    ...(wish.pullCommit ? { pull_steps: [{ git_clone: { commit_sha: context.commit } }] } : {}),
+    ...(isEmpty(jobVariables) ? {} : { job_variables: jobVariables }),
+    ...(isEmpty(parameters) ? {} : { parameters }),
+    ...(tags.length === 0 ? {} : { tags: [...tags] }),
+  };
+}
+
+/** What to send so that the deployment becomes what is wished, or what stands against it. */
+export async function changesOf(
+  deployment: JsonObject,
+  wish: DeploymentWish,
+  context: CiContext,
+  isCloud: boolean,
+): Promise<{ readonly changes: JsonObject } | { readonly faults: readonly string[] }> {
+  const faults: string[] = [];
+  const pinned = wish.pullCommit
+    ? pinPullSteps(deployment.pull_steps, context.commit, context.repositoryUrl)
+    : undefined;
+  if (pinned !== undefined && 'problem' in pinned) {
+    const found = pinned.found.length === 0 ? 'none' : pinned.found.join(', ');
+    faults.push(`«pull-commit»: ${pinned.problem}; it has ${found}`);
+  }
+  const parameters = { ...objectAt(deployment, 'parameters'), ...wish.parameters };
+  const schema = deployment.parameter_openapi_schema;
+  if (!isEmpty(wish.parameters) && deployment.enforce_parameter_schema !== false && isObject(schema)) {
+    // A run may still bring what is required.
+    const { required: _required, ...optional } = schema;
+    faults.push(...(await parameterFaults(optional, parameters)).map((fault) => `«parameters».${fault}`));
+  }
+  if (faults.length > 0) return { faults };
+  const changes = {
+    version: wish.version,
+    ...(pinned !== undefined && 'steps' in pinned ? { pull_steps: pinned.steps } : {}),
+    // The server puts what is sent in the place of all that was there.
+    ...(isEmpty(wish.jobVariables)
+      ? {}
+      : { job_variables: merged(objectAt(deployment, 'job_variables'), wish.jobVariables) }),
+    ...(isEmpty(wish.parameters) ? {} : { parameters }),
+    ...(wish.tags.length === 0 ? {} : { tags: [...new Set([...listAt(deployment, 'tags'), ...wish.tags])] }),
+    ...(isCloud ? { version_info: versionInfo(wish, context) } : {}),
+  };
+  return { changes };
+}
+
+/** What Prefect Cloud keeps of a version. Servers of one's own drop it, and older ones refuse it. */
+function versionInfo({ version, versionMessage }: DeploymentWish, context: CiContext): JsonObject {
+  return {
+    type: 'vcs:git',
+    version,
+    commit_sha: context.commit,
+    message: versionMessage ?? `build ${context.buildNumber} of ${context.repository}`,
+    branch: context.branch ?? context.tag ?? '',
+    repository: context.repository,
+    url: context.buildUrl,
+  };
+}
+
+/** The fields of a deployment that are not what was sent. */
+export function notThere(changes: JsonObject, deployment: JsonObject): readonly string[] {
+  return Object.entries(changes)
+    .filter(([name, value]) => name !== 'version_info' && !isSame(value, deployment[name], name))
+    .map(([name]) => name);
+}
+
+function isSame(sent: Json, found: Json | undefined, name: string): boolean {
+  if (name === 'tags' && isArray(found)) return listAt({ sent }, 'sent').every((tag) => found.includes(tag));
+  if (name === 'parameters' && isObject(sent)) {
+    const known = Object.entries(sent).filter(([, value]) => !isResolvedByServer(value));
+    return known.every(([parameter, value]) => isObject(found) && equal(value, found[parameter]));
+  }
+  return equal(sent, found);
+}
+
+function equal(left: Json, right: Json | undefined): boolean {
+  return right !== undefined && canonicalJson(left) === canonicalJson(right);
+}
+
+function isEmpty(members: JsonObject): boolean {
+  return Object.keys(members).length === 0;
+}

@@ -1,0 +1,123 @@
+import { SubmitError } from '../../errors.ts';
+import { answerJson, type HttpCall } from '../../http/http.ts';
+import type { ServiceClient } from '../../identity/service-client.ts';
+import { isArray, isObject, type Json, type JsonObject, textAt } from '../../json.ts';
+import type { JobEnvironment } from '../../kind.ts';
+import { plainLine } from '../../remote-text.ts';
+import type { PrefectAccess } from './access.ts';
+import { prefectCall } from './call.ts';
+import { type DeploymentReference, deploymentPath, uuidAt } from './deployment-reference.ts';
+import { CLOUD_API, type PrefectServer } from './server.ts';
+
+/** A deployment as the server has it. */
+export interface Deployment {
+  readonly id: string;
+  readonly source: JsonObject;
+}
+
+/**
+ * Reads a deployment.
+ * https://docs.prefect.io/v3/api-ref/rest-api/server/deployments/read-deployment-by-name
+ * @throws SubmitError `not-found` with what the caller can see in its stead.
+ */
+export async function readDeployment(
+  access: PrefectAccess,
+  reference: DeploymentReference,
+  client: ServiceClient,
+  signal: AbortSignal,
+): Promise<Deployment> {
+  const call = prefectCall(access.server)('GET', deploymentPath(reference));
+  const source = await client.read(call, signal).catch(async (error: unknown) => {
+    if (!(error instanceof SubmitError) || error.code !== 'not-found') throw error;
+    throw await deploymentMissing(access, reference, error, client, signal);
+  });
+  const id = uuidAt(source, 'id');
+  if (!isObject(source) || id === undefined) {
+    throw new SubmitError('unreadable-answer', {
+      happened: `${access.server.host} answered with something that is not a deployment`,
+      presented: [`request ${call.method} ${new URL(call.url).pathname}`],
+      remedy: ['Check that «api-url» is the address of a Prefect API.'],
+    });
+  }
+  return { id, source };
+}
+
+/** To a key without access, a whole workspace does not exist; which ones it sees tells the two cases apart. */
+async function deploymentMissing(
+  { server, identity }: PrefectAccess,
+  reference: DeploymentReference,
+  refusal: SubmitError,
+  client: ServiceClient,
+  signal: AbortSignal,
+): Promise<SubmitError> {
+  const wanted = reference.id ?? `${reference.flow}/${reference.name}`;
+  const seen = server.workspace === undefined ? undefined : await visibleWorkspaces(client, signal);
+  const isMember = seen?.some(({ id }) => id === server.workspace?.id.toLowerCase());
+  const { words } = refusal.explanation;
+  const told = { link: 'docs/prefect.md', ...(words === undefined ? {} : { words }) };
+  if (seen !== undefined && isMember === false) {
+    return new SubmitError('not-found', {
+      happened: "The key's owner is no member of the workspace that the address names",
+      presented: [`identity ${identity}`, `workspace ${server.workspace?.id}`],
+      expected:
+        seen.length === 0
+          ? ['a workspace that the key sees; it sees none']
+          : ['one of the workspaces that the key sees:', ...seen.map(({ id, name }) => `${name}: ${id}`)],
+      remedy: ['Correct «api-url», or make the service account a member of the workspace.'],
+      ...told,
+    });
+  }
+  return new SubmitError('not-found', {
+    happened: `${server.host} has no deployment ${plainLine(wanted, 200)}`,
+    presented: [`identity ${identity}`],
+    expected: ["a deployment's FLOW/NAME as `prefect deployment ls` shows it, or its id"],
+    remedy: [
+      'Check «deployment» and «api-url». A deployment with a list of who may see it must have this identity on it.',
+    ],
+    ...told,
+  });
+}
+
+const WORKSPACES: HttpCall = { method: 'GET', url: `${CLOUD_API}/me/workspaces` };
+
+async function visibleWorkspaces(
+  client: ServiceClient,
+  signal: AbortSignal,
+): Promise<readonly { id: string; name: string }[] | undefined> {
+  const answer = await client.attempt(WORKSPACES, signal);
+  const rows = answer.kind === 'answer' && answer.status === 200 ? answerJson(answer) : undefined;
+  if (!isArray(rows)) return undefined;
+  return rows.slice(0, 20).map((row) => ({
+    id: plainLine(textAt(row, 'workspace_id') ?? '', 60).toLowerCase(),
+    name: plainLine(`${textAt(row, 'account_handle') ?? ''}/${textAt(row, 'workspace_handle') ?? ''}`, 120),
+  }));
+}
+
+/** Says what a deployment is, and what stands in the way of its runs. */
+export function describeDeployment({ source }: Deployment, { log }: Pick<JobEnvironment, 'log'>): void {
+  const pool = textAt(source, 'work_pool_name');
+  const facts = [
+    ['version', textAt(source, 'version')],
+    ['work pool', pool],
+    ['queue', textAt(source, 'work_queue_name')],
+  ].flatMap(([label, value]) => (value === undefined || value === '' ? [] : [`${label} ${value}`]));
+  log.info(plainLine(`deployment ${[textAt(source, 'name') ?? '', ...facts].join(', ')}`, 300));
+  if (source.paused === true)
+    log.info('  its schedules are paused; a run that is asked for, like this one, starts nevertheless');
+  if (textAt(source, 'status') === 'NOT_READY')
+    log.warning(
+      pool === undefined
+        ? 'The deployment is not ready: the process that serves it has not been heard of lately; the run waits for it.'
+        : `The deployment is not ready: no worker has asked for its work lately; the run waits for one on ${plainLine(pool, 100)}.`,
+    );
+}
+
+/** Where a deployment's page is. */
+export function deploymentUrl({ ui }: PrefectServer, id: string): string {
+  return `${ui}/deployments/deployment/${id}`;
+}
+
+/** The members of a JSON object, or none. */
+export function membersOf(value: Json | undefined): JsonObject {
+  return isObject(value) ? value : {};
+}

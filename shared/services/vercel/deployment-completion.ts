@@ -1,0 +1,74 @@
+import { type Answer, answerJson, describeAttempt, type HttpCall } from '../../http/http.ts';
+import { isObject, listAt, textAt } from '../../json.ts';
+import type { FailureCause, JobEnvironment, RunStatus } from '../../kind.ts';
+import { plainLine } from '../../remote-text.ts';
+import { segment, type VercelCall, vercelError } from './api.ts';
+import { addressOf } from './deployment-status.ts';
+import { type SmokeTest, smokeTest } from './smoke-test.ts';
+
+/** What is done with a deployment that is ready. */
+export interface Completion {
+  readonly aliases: readonly string[];
+  readonly smoke: SmokeTest | undefined;
+}
+
+/** Assigns the domains that were asked for, then looks whether the deployment answers. Either may fail a deployment that is ready. */
+export async function completeDeployment(
+  id: string,
+  status: RunStatus,
+  { aliases, smoke }: Completion,
+  call: VercelCall,
+  environment: JobEnvironment,
+): Promise<RunStatus> {
+  const { client, log, signal } = environment;
+  const refused: string[] = [];
+  const assigned: string[] = [];
+  for (const alias of aliases) {
+    const answer = await client.persist(aliasCall(call, id, alias), signal);
+    if (isAssigned(answer)) {
+      assigned.push(alias);
+      log.info(`${alias} points at ${id}`);
+    } else refused.push(`${alias}: ${refusalOf(answer)}`);
+  }
+  const known = listAt(status.source, 'alias').filter((alias) => typeof alias === 'string');
+  const source = isObject(status.source)
+    ? { ...status.source, alias: [...new Set([...known, ...assigned])] }
+    : status.source;
+  const completed: RunStatus = { ...status, source };
+  if (refused.length > 0)
+    return failed(completed, 'code', `The deployment is ready, but not under ${refused.join('; ')}`);
+  if (smoke === undefined) return completed;
+
+  const address = addressOf(source);
+  if (address === undefined)
+    return failed(completed, 'code', 'Vercel gave the deployment no address that could be asked');
+  const fault = await smokeTest(address, smoke, aliases, environment);
+  return fault === undefined ? completed : failed(completed, fault.cause, fault.message);
+}
+
+/** https://vercel.com/docs/rest-api/aliases/assign-an-alias */
+export function aliasCall(call: VercelCall, id: string, alias: string): HttpCall {
+  return call('POST', `/v2/deployments/${segment(id)}/aliases`, { body: { alias } });
+}
+
+function failed(status: RunStatus, cause: FailureCause, message: string): RunStatus {
+  return { ...status, phase: 'failed', failure: { cause, message } };
+}
+
+/** A success names the domain. A conflict means that the deployment has the domain already, unless it says something else. */
+function isAssigned(answer: Answer): boolean {
+  if (isSuccess(answer)) return textAt(answerJson(answer), 'alias') !== undefined;
+  const code = answerJson(answer) === undefined ? undefined : textAt(vercelError(answer), 'code');
+  return answer.status === 409 && !/in_use|taken|not_ready/.test(code ?? '');
+}
+
+function isSuccess({ status }: Answer): boolean {
+  return status >= 200 && status < 300;
+}
+
+function refusalOf(answer: Answer): string {
+  if (isSuccess(answer)) return describeAttempt(answer);
+  const error = answerJson(answer) === undefined ? {} : vercelError(answer);
+  const parts = [textAt(error, 'code') ?? String(answer.status), textAt(error, 'message') ?? ''];
+  return plainLine(parts.filter((part) => part !== '').join(': '), 300);
+}

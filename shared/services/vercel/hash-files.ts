@@ -1,0 +1,67 @@
+import { createHash } from 'node:crypto';
+import { SubmitError } from '../../errors.ts';
+import type { Files } from '../../files.ts';
+import type { JobEnvironment } from '../../kind.ts';
+import { plainLine } from '../../remote-text.ts';
+import type { OutputFile } from './build-output.ts';
+import { inParallel } from './in-parallel.ts';
+import { amountOf, progress } from './progress.ts';
+
+/** A file with what the service knows its contents by. */
+export interface HashedFile extends OutputFile {
+  /** SHA-1, in hex. */
+  readonly sha: string;
+}
+
+/** Files are read a part at a time, so this bounds the memory. */
+const HASHED_AT_ONCE = 8;
+
+/**
+ * Reads every file once and gives it its SHA-1. Of a symbolic link, the contents are where it leads.
+ * @throws SubmitError `invalid-settings` when a file cannot be read or changed since it was listed.
+ */
+export async function hashFiles(
+  list: readonly OutputFile[],
+  files: Files,
+  { clock, log, signal }: Pick<JobEnvironment, 'clock' | 'log' | 'signal'>,
+): Promise<readonly HashedFile[]> {
+  const report = progress('hashed', amountOf(list), clock, log);
+  return inParallel(list, HASHED_AT_ONCE, async (file) => {
+    signal.throwIfAborted();
+    const hash = createHash('sha1');
+    let bytes = 0;
+    for await (const chunk of contents(file, files)) {
+      hash.update(chunk);
+      bytes += chunk.byteLength;
+      // What is being written to may have no end.
+      if (bytes > file.bytes) throw changed(file);
+    }
+    if (bytes !== file.bytes) throw changed(file);
+    report({ files: 1, bytes });
+    return { ...file, sha: hash.digest('hex') };
+  });
+}
+
+/** A file's bytes as they are sent. */
+export async function* contents(file: OutputFile, files: Files): AsyncIterable<Uint8Array> {
+  if (file.link !== undefined) {
+    yield new TextEncoder().encode(file.link);
+    return;
+  }
+  try {
+    yield* files.stream(file.path);
+  } catch (error) {
+    throw new SubmitError('invalid-settings', {
+      happened: `${plainLine(file.path, 200)} cannot be read: ${plainLine(error instanceof Error ? error.message : 'unknown fault', 200)}`,
+      remedy: ['Check the rights of the files that the build made, and that nothing removes them in the meantime.'],
+    });
+  }
+}
+
+/** The error for a file that is not what it was when it was listed. */
+export function changed({ path }: OutputFile): SubmitError {
+  return new SubmitError('invalid-settings', {
+    happened: `${plainLine(path, 200)} changed while it was being deployed`,
+    remedy: ['Let the build end before this step begins, and nothing write to its output afterwards.'],
+  });
+}
