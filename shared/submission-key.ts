@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { CiContext } from './host/ci-context.ts';
 import { canonicalJson, type Json } from './json.ts';
-import type { BoundRun } from './run/bind.ts';
 
 /**
  * What makes a submission the same one again: 64 hex digits over platform, pipeline, build, step, parallel index, kind, payload
@@ -11,15 +10,6 @@ export function submissionKey(context: CiContext, kind: string, payload: Json, i
   const { platform, pipeline, build, step, parallelIndex } = context;
   const parts = [platform, pipeline, build, step, parallelIndex ?? '', kind, payload];
   return sha256(canonicalJson(instance === undefined ? parts : [...parts, instance]));
-}
-
-/**
- * The key of a bound run, which also depends on where the run is submitted: the same spec in two projects, workspaces or servers
- * is two submissions. An attached run goes by how it was named.
- */
-export function keyOfRun({ job, kind, values }: BoundRun, context: CiContext): string {
-  const submitted = job.payload ?? { attach: values.attach ?? '' };
-  return submissionKey(context, kind.id, [job.origin, job.place ?? '', submitted], values.instance);
 }
 
 /** The beginning of a key, enough to tell the submissions of one build apart: it is part of names that people see. */

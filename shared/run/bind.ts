@@ -1,5 +1,6 @@
 import { SubmitError } from '../errors.ts';
 import type { Files } from '../files.ts';
+import type { CiContext } from '../host/ci-context.ts';
 import type { Host } from '../host/host.ts';
 import type { ProtectedVariables } from '../host/protected-variables.ts';
 import type { Json, JsonObject } from '../json.ts';
@@ -17,6 +18,7 @@ import {
 import { applyOverrides, loadSpec } from '../settings/spec.ts';
 import { concealCopies, concealPasted, concealStored } from '../settings/stored-secrets.ts';
 import { fillEverywhere, type Placeholders } from '../settings/template.ts';
+import { submissionKey } from '../submission-key.ts';
 
 export interface BindEnvironment {
   readonly host: Host;
@@ -190,4 +192,13 @@ async function invalid(faults: Faults, { host }: BindEnvironment): Promise<Submi
       `Correct ${count === 1 ? 'it' : 'them'} and retry the step; ${host.spell('dry-run')} checks without submitting.`,
     ],
   });
+}
+
+/**
+ * The key of a bound run, which also depends on where the run is submitted: the same spec in two projects, workspaces or servers
+ * is two submissions. An attached run goes by how it was named.
+ */
+export function keyOfRun({ job, kind, values }: BoundRun, context: CiContext): string {
+  const submitted = job.payload ?? { attach: values.attach ?? '' };
+  return submissionKey(context, kind.id, [job.origin, job.place ?? '', submitted], values.instance);
 }

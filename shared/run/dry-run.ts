@@ -3,8 +3,9 @@ import type { Host } from '../host/host.ts';
 import { bearer, type HttpCall } from '../http/http.ts';
 import { parseJson, stringifyJson } from '../json.ts';
 import { Secret } from '../secret.ts';
-import { attemptToken, keyOfRun } from '../submission-key.ts';
+import { attemptToken } from '../submission-key.ts';
 import type { BoundRun } from './bind.ts';
+import { keyOfRun } from './bind.ts';
 
 /** Lists of thousands of files are not read line by line. */
 const SHOWN_LINES = 400;

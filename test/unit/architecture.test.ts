@@ -5,11 +5,56 @@ import { JOB_KINDS } from '../../shared/services/index.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
+/** The wings that each wing may import from, besides itself. One that is not listed may import nothing of ours. */
+const DIRECTIONS: Readonly<Record<string, readonly string[]>> = {
+  // Words that every wing uses: errors, secrets, JSON, files, the clock, text from outside.
+  plain: [],
+  host: ['plain'],
+  http: ['plain', 'host'],
+  settings: ['plain', 'host'],
+  edge: ['plain', 'host', 'http', 'settings'],
+  identity: ['plain', 'host', 'http'],
+  // The contract between the story and the services.
+  kind: ['plain', 'host', 'http', 'settings', 'identity'],
+  google: ['plain', 'host', 'http', 'settings', 'identity', 'kind'],
+  secrets: ['plain', 'host', 'http', 'settings', 'identity', 'kind', 'google'],
+  service: ['plain', 'host', 'http', 'settings', 'identity', 'kind', 'google', 'secrets'],
+  // The list of kinds.
+  services: ['plain', 'host', 'settings', 'kind', 'service'],
+  run: ['plain', 'host', 'http', 'settings', 'identity', 'kind'],
+  'pipe host': ['plain', 'host', 'http', 'settings', 'kind'],
+  'plugin host': ['plain', 'host', 'http', 'settings', 'kind'],
+  main: ['plain', 'host', 'http', 'settings', 'edge', 'kind', 'services', 'run', 'pipe host', 'plugin host'],
+};
+
+/** Packages that only certain modules import, because they are large or reach outside. */
+const CONFINED: Readonly<Record<string, readonly string[]>> = {
+  'google-auth-library': ['shared/google/sts.ts'],
+  execa: ['buildkite-plugin/agent.ts'],
+};
+
+/** Modules that are only ever loaded on demand. */
+const LATE = ['shared/google/sts.ts', 'shared/secrets/aws/signature.ts', 'shared/secrets/aws/xml-answer.ts'];
+
 interface Module {
   readonly path: string;
-  readonly text: string;
-  /** Imported modules: paths from the root for our own, names for packages. */
+  /** The source without comments. */
+  readonly code: string;
+  /** Imported modules, of types too: paths from the root for our own, names for packages. */
   readonly imports: readonly string[];
+  /** The same without those that are loaded on demand. */
+  readonly atOnce: readonly string[];
+}
+
+function wingOf(path: string): string {
+  const parts = path.split('/');
+  if (path.endsWith('/main.ts') && parts.length === 2) return 'main';
+  if (parts[0] === 'pipe') return 'pipe host';
+  if (parts[0] === 'buildkite-plugin') return 'plugin host';
+  if (parts[0] !== 'shared') return parts[0] ?? '';
+  if (parts.length === 2) return /^(?:kind|submission-key)\.ts$/.test(parts[1] ?? '') ? 'kind' : 'plain';
+  if (parts[1] === 'services') return parts.length > 3 ? 'service' : 'services';
+  return parts[1] ?? '';
 }
 
 async function modulesBelow(folder: string): Promise<readonly Module[]> {
@@ -18,132 +63,107 @@ async function modulesBelow(folder: string): Promise<readonly Module[]> {
   return Promise.all(
     sources.map(async (path) => {
       const text = await readFile(join(ROOT, path), 'utf8');
-      const names = [...text.matchAll(/(?:^import[^;]*?from |^export[^;]*?from |\bimport\()'([^']+)'/gm)].map(
-        ([, name = '']) => name,
-      );
-      const imports = names.map((name) =>
-        name.startsWith('.') ? relative(ROOT, join(ROOT, dirname(path), name)) : name,
-      );
-      return { path, text, imports };
+      const pathOf = (name: string): string =>
+        name.startsWith('.') ? relative(ROOT, join(ROOT, dirname(path), name)) : name;
+      const named = (pattern: RegExp) => [...text.matchAll(pattern)].map(([, name = '']) => pathOf(name));
+      const atOnce = named(/^(?:import|export)\b[^;]*? from '([^']+)'/gm);
+      const late = named(/\bimport\('([^']+)'\)/g);
+      return { path, code: text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, ''), imports: [...atOnce, ...late], atOnce };
     }),
   );
 }
 
-const shared = await modulesBelow('shared');
-const pipe = await modulesBelow('pipe');
-const plugin = await modulesBelow('buildkite-plugin');
-const core = shared.filter(({ path }) => !path.startsWith('shared/edge/'));
+const modules = (await Promise.all(['shared', 'pipe', 'buildkite-plugin'].map(modulesBelow))).flat();
+const core = modules.filter(({ path }) => path.startsWith('shared/') && !path.startsWith('shared/edge/'));
+const isOurs = (name: string): boolean => modules.some(({ path }) => path === name);
 
-function importers(modules: readonly Module[], matches: (name: string) => boolean): readonly string[] {
-  return modules.filter(({ imports }) => imports.some(matches)).map(({ path }) => path);
-}
-
-test('the modules were found and read', () => {
-  expect(shared.length).toBeGreaterThan(30);
-  expect(pipe.map(({ path }) => path)).toContain('pipe/main.ts');
-  expect(plugin.map(({ path }) => path)).toContain('buildkite-plugin/main.ts');
-  expect(core.flatMap(({ imports }) => imports)).toContain('shared/json.ts');
+test('the modules were found and read, and each is in a wing of the table', () => {
+  expect(modules.length).toBeGreaterThan(100);
+  expect(new Set(modules.map(({ path }) => wingOf(path)))).toEqual(new Set(Object.keys(DIRECTIONS)));
+  expect(modules.flatMap(({ imports }) => imports)).toContain('shared/json.ts');
 });
 
-test('the core imports neither packaging, and the packagings do not import each other', () => {
-  expect(importers(shared, (name) => name.startsWith('pipe/') || name.startsWith('buildkite-plugin/'))).toEqual([]);
-  expect(importers(pipe, (name) => name.startsWith('buildkite-plugin/'))).toEqual([]);
-  expect(importers(plugin, (name) => name.startsWith('pipe/'))).toEqual([]);
+test('imports go the ways that the table allows, and what ships imports neither tools nor tests', () => {
+  const astray = modules.flatMap(({ path, imports }) => {
+    const from = wingOf(path);
+    const allowed = [from, ...(DIRECTIONS[from] ?? [])];
+    return imports
+      .filter((name) => name.includes('/') && (isOurs(name) || /^(?:tools|test)\//.test(name)))
+      .filter((name) => !allowed.includes(wingOf(name)))
+      .map((name) => `${path} -> ${name}`);
+  });
+  expect(astray).toEqual([]);
 });
 
-test('nothing that ships imports tools or tests', () => {
-  expect(importers([...shared, ...pipe, ...plugin], (name) => /^(?:test|tools)\//.test(name))).toEqual([]);
+test('the services do not know each other, nor do the brokers of secrets', () => {
+  const roomOf = (path: string) => /^shared\/(?:services|secrets)\/[^/]+\//.exec(path)?.[0];
+  const between = modules.flatMap(({ path, imports }) =>
+    imports
+      .filter((name) => {
+        const [from, to] = [roomOf(path), roomOf(name)];
+        return from !== undefined && to !== undefined && from !== to && from.split('/')[1] === to.split('/')[1];
+      })
+      .map((name) => `${path} -> ${name}`),
+  );
+  expect(between).toEqual([]);
 });
 
-test('only the mains import the edge', () => {
-  const outside = [...core, ...pipe, ...plugin];
-  expect(importers(outside, (name) => name.startsWith('shared/edge/')).toSorted()).toEqual([
-    'buildkite-plugin/main.ts',
-    'pipe/main.ts',
-  ]);
+test('no module imports itself by way of others, not even for a type', () => {
+  const importsOf = new Map(modules.map(({ path, imports }) => [path, imports.filter(isOurs)]));
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const visit = (path: string, way: readonly string[]): void => {
+    const start = way.indexOf(path);
+    if (start >= 0) circles.push([...way.slice(start), path].join(' -> '));
+    if (start >= 0 || done.has(path)) return;
+    for (const next of importsOf.get(path) ?? []) visit(next, [...way, path]);
+    done.add(path);
+  };
+  for (const { path } of modules) visit(path, []);
+  expect(circles).toEqual([]);
 });
 
 test('the core touches no process, environment, file, socket or clock', () => {
-  const touching = core.filter(({ text, imports }) => {
-    const code = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
-    return (
+  const touching = core.filter(
+    ({ code, imports }) =>
       imports.some((name) => /^node:(?!crypto$)/.test(name)) ||
       /\bprocess\.|\bDate\.now\b|\bnew Date\(\)|\bsetTimeout\b|\bsetInterval\b|\bperformance\.|(?<![.\w])fetch\((?!call|origin)/.test(
         code,
-      )
-    );
-  });
+      ),
+  );
   expect(touching.map(({ path }) => path)).toEqual([]);
 });
 
-test('inside the core, imports go one way: run, jobs, secrets, identity, http', () => {
-  const jobs = core.filter(({ path }) => path.startsWith('shared/jobs/'));
-  const identity = core.filter(({ path }) => path.startsWith('shared/identity/'));
-  const story = new Set(
-    ['run', 'bind-run', 'ending', 'narration', 'watch', 'submit', 'attach', 'dry-run', 'cancel-remembered'].map(
-      (name) => `shared/${name}.ts`,
-    ),
-  );
-  expect(importers(jobs, (name) => story.has(name))).toEqual([]);
-  expect(importers(identity, (name) => story.has(name) || /^shared\/(?:jobs|secrets)\//.test(name))).toEqual([]);
-  const secrets = core.filter(({ path }) => path.startsWith('shared/secrets/'));
-  expect(secrets.length).toBeGreaterThan(0);
-  expect(importers(secrets, (name) => story.has(name) || name.startsWith('shared/jobs/'))).toEqual([]);
-  const http = core.filter(({ path }) => path === 'shared/http/http.ts');
-  expect(importers(http, (name) => /^shared\/(?:jobs|identity)\//.test(name) || story.has(name))).toEqual([]);
-});
-
-const folders = new Set(
-  core.filter(({ path }) => /^shared\/jobs\/[^/]+\//.test(path)).map(({ path }) => path.split('/')[2]),
-);
-
-test('the kinds of one service do not know those of another', () => {
-  expect(folders.size).toBeGreaterThan(3);
-  for (const folder of folders) {
-    const modules = core.filter(({ path }) => path.startsWith(`shared/jobs/${folder}/`));
+test('large packages are imported where the table says, and loaded only on demand', () => {
+  for (const [name, allowed] of Object.entries(CONFINED)) {
+    const importing = modules.filter(({ imports }) => imports.some((each) => each.split('/')[0] === name));
     expect(
-      importers(
-        modules,
-        (name) =>
-          name.startsWith('shared/jobs/') && !name.startsWith(`shared/jobs/${folder}/`) && name !== 'shared/kind.ts',
-      ),
-    ).toEqual([]);
+      importing.map(({ path }) => path),
+      name,
+    ).toEqual(allowed);
   }
+  const early = modules.filter(({ atOnce }) => atOnce.some((name) => LATE.includes(name)));
+  expect(early.map(({ path }) => path)).toEqual([]);
 });
 
-test('google-auth-library is imported in one file, which is itself loaded only on demand', () => {
-  const all = [...shared, ...pipe, ...plugin];
-  expect(importers(all, (name) => name.startsWith('google-auth-library'))).toEqual(['shared/google/sts.ts']);
-  const static_ = all.filter(({ text }) => /^import .*from '[^']*google-sts\.ts'/m.test(text));
-  expect(static_.map(({ path }) => path)).toEqual([]);
-});
-
-test('execa is used only where agent commands are run', () => {
-  expect(importers([...shared, ...pipe, ...plugin], (name) => name === 'execa')).toEqual(['buildkite-plugin/agent.ts']);
-});
-
-test('no service is named in a host, and no CI in a kind', () => {
-  const code = (text: string) => text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
-  const hosts = [...pipe, ...plugin].filter(({ path }) => !/-settings\.ts$/.test(path));
-  expect(
-    hosts
-      .filter(({ text }) => /vertex|databricks|google|prefect|vercel|vault|azure/i.test(code(text)))
-      .map(({ path }) => path),
-  ).toEqual([]);
-  // Settings may name both CIs to their users.
-  const kinds = core.filter(({ path }) => path.startsWith('shared/jobs/') && !/-settings\.ts$/.test(path));
-  // Databricks names its Git providers, one of which is Bitbucket; that is its word, not the CI's.
-  const naming = kinds.filter(({ text }) =>
-    /buildkite|bitbucket(?!Cloud|\\?\.org)/i.test(code(text).replace(/description: .*|expected: .*|example: .*/g, '')),
-  );
-  expect(naming.map(({ path }) => path)).toEqual([]);
+test('no service is named in a host or in the story, and no CI in a service', () => {
+  const naming = (paths: RegExp, words: RegExp, ignored: RegExp): readonly string[] =>
+    modules
+      .filter(({ path }) => paths.test(path) && !/-settings\.ts$/.test(path))
+      .filter(({ code }) => words.test(code.replace(ignored, '')))
+      .map(({ path }) => path);
+  const services = /vertex|databricks|google|prefect|vercel|vault|azure/i;
+  expect(naming(/^(?:pipe|buildkite-plugin|shared\/run)\//, services, /(?!)/)).toEqual([]);
+  // Settings may name both CIs to their users. Databricks calls one of its Git providers bitbucketCloud.
+  const shown = /description: .*|expected: .*|example: .*|bitbucket(?=Cloud|\\?\.org)/gi;
+  expect(naming(/^shared\/services\//, /buildkite|bitbucket/i, shown)).toEqual([]);
 });
 
 test('the list of kinds has every folder of a service, and no name twice', () => {
   const ids = JOB_KINDS.map(({ id }) => id);
   expect(new Set(ids).size).toBe(ids.length);
-  const index = core.find(({ path }) => path === 'shared/services/index.ts');
-  expect(
-    new Set(index?.imports.map((name) => name.split('/')[2]).filter((name) => name?.endsWith('.ts') === false)),
-  ).toEqual(folders);
+  const folderOf = (path: string) => /^shared\/services\/([^/]+)\//.exec(path)?.[1];
+  const listed = modules.find(({ path }) => path === 'shared/services/index.ts')?.imports.map(folderOf);
+  const folders = modules.map(({ path }) => folderOf(path)).filter((folder) => folder !== undefined);
+  expect(new Set(listed?.filter((folder) => folder !== undefined))).toEqual(new Set(folders));
 });

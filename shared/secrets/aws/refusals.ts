@@ -6,7 +6,7 @@ import { plainLine } from '../../remote-text.ts';
 import { explainLogin, type LoginRefusal } from '../login-refusal.ts';
 import { likelyAudience } from '../presented-token.ts';
 import { GUIDE } from '../secret-source.ts';
-import type { AwsReference } from './secrets-manager.ts';
+import type { AwsReference } from './reference.ts';
 import { type AwsTrust, assumeRoleCall, awsHost, stsRefusal, unreadableSts } from './sts.ts';
 
 const provider = ({ issuer }: SubjectToken): string => issuer.replace(/^https:\/\//, '');

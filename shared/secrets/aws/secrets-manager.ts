@@ -6,6 +6,7 @@ import { Secret } from '../../secret.ts';
 import { type BrokerSecret, defineBroker, type Reading } from '../broker.ts';
 import { audienceFor, type PresentedToken, presentedToken } from '../presented-token.ts';
 import { splitReference } from '../secret-reference.ts';
+import type { AwsReference } from './reference.ts';
 import { explainAssumeRole, explainAwsSecret } from './refusals.ts';
 import {
   type AwsKeys,
@@ -17,15 +18,6 @@ import {
   sessionName,
   stsAnswer,
 } from './sts.ts';
-
-/** A secret by its name or ARN, with the version that is meant. */
-export interface AwsReference {
-  readonly id: string;
-  /** The region that an ARN names. */
-  readonly region: string | undefined;
-  readonly version: { readonly VersionId: string } | { readonly VersionStage: string } | undefined;
-  readonly key: string | undefined;
-}
 
 const NAME = /^[\w/+=.@-]{1,512}$/;
 const ARN = /^arn:aws(?:-cn|-us-gov)?:secretsmanager:([a-z0-9-]+):\d{12}:secret:[\w/+=.@-]{1,512}$/;

@@ -8,22 +8,7 @@ import { type BrokerSecret, defineBroker, type Reading } from '../broker.ts';
 import { audienceFor, type PresentedToken, presentedToken } from '../presented-token.ts';
 import { splitReference } from '../secret-reference.ts';
 import { explainAzureSecret, explainEntra } from './refusals.ts';
-
-/** The application, or managed identity, that trusts the CI. */
-export interface AzureTrust {
-  readonly tenant: string;
-  readonly clientId: string;
-  /** What the federated credential expects in `aud`. */
-  readonly audience: string;
-}
-
-/** A secret in a vault, with the version that is meant. */
-export interface AzureReference {
-  readonly vault: string;
-  readonly name: string;
-  readonly version: string | undefined;
-  readonly key: string | undefined;
-}
+import type { AzureReference, AzureTrust } from './trust.ts';
 
 const NAME = /^([a-zA-Z][a-zA-Z0-9-]{1,22}[a-zA-Z0-9])\/([a-zA-Z0-9-]{1,127})(?:\/([0-9a-f]{32}))?$/;
 const USUAL_AUDIENCE = 'api://AzureADTokenExchange';

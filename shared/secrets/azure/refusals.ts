@@ -6,7 +6,7 @@ import { plainLine } from '../../remote-text.ts';
 import { explainLogin, type LoginRefusal } from '../login-refusal.ts';
 import { likelyAudience } from '../presented-token.ts';
 import { GUIDE } from '../secret-source.ts';
-import type { AzureReference, AzureTrust } from './key-vault.ts';
+import type { AzureReference, AzureTrust } from './trust.ts';
 
 const list = ({ clientId }: AzureTrust): string => `az ad app federated-credential list --id ${clientId}`;
 

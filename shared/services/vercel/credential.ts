@@ -7,21 +7,7 @@ import { isObject, objectAt } from '../../json.ts';
 import { plainLine } from '../../remote-text.ts';
 import type { Secret } from '../../secret.ts';
 import { explainVercelRejection } from './exchange-rejections.ts';
-
-export interface VercelTrust {
-  /** The team's id or slug. */
-  readonly team: string;
-  /** The project's id or name, for the policy that a refusal proposes. */
-  readonly project: string;
-  /** The OAuth client that the federation policy is for. */
-  readonly clientId: string;
-  /** Which policy is meant, where several match. */
-  readonly policyId: string | undefined;
-  /** What the policy expects in `aud`. */
-  readonly audience: string;
-  /** Whether the CI's default audience will do as well: unless another was asked for, only the service can tell. */
-  readonly acceptsDefault: boolean;
-}
+import type { VercelTrust } from './trust.ts';
 
 /** The service's own command line tool, whose policies allow deployments. */
 export const VERCEL_CLI_CLIENT = 'cl_HYyOPBNtFMfHhaUn9L4QPfTZz6TP47bp';

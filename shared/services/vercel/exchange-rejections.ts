@@ -3,7 +3,7 @@ import { type Answer, answerJson } from '../../http/http.ts';
 import { describeToken, type SubjectToken } from '../../identity/subject-token.ts';
 import { textAt } from '../../json.ts';
 import { plainLine } from '../../remote-text.ts';
-import type { VercelTrust } from './credential.ts';
+import type { VercelTrust } from './trust.ts';
 
 const GUIDE = 'docs/vercel.md';
 const FALLBACK =

@@ -6,13 +6,8 @@ import type { Binding } from '../../kind.ts';
 import { bindSecrets, secretSettings } from '../../secrets/secret-settings.ts';
 import { headerText, type SecretSource } from '../../secrets/secret-source.ts';
 import { required, type Settings, type SettingValues, secret, text } from '../../settings/settings.ts';
-import {
-  isRefusedToken,
-  VERCEL_CLI_CLIENT,
-  type VercelTrust,
-  vercelCredential,
-  vercelExchangeCall,
-} from './credential.ts';
+import { isRefusedToken, VERCEL_CLI_CLIENT, vercelCredential, vercelExchangeCall } from './credential.ts';
+import type { VercelTrust } from './trust.ts';
 
 /** Settings of every kind that works in a project of Vercel. */
 export const vercelSettings = {
