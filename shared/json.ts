@@ -101,3 +101,19 @@ export function listAt(value: Json | undefined, key: string): readonly Json[] {
   const member = isObject(value) ? value[key] : undefined;
   return isArray(member) ? member : [];
 }
+
+type Present<T> = { [Name in keyof T]?: Exclude<T[Name], undefined> };
+
+/** The members that are not undefined: `{ ...defined({ url }) }` has a `url` only where there is one. */
+export function defined<T extends object>(members: T): Present<T> {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Present<T>;
+}
+
+/** The value that JSON text stands for; undefined for any other text. */
+export function tryParseJson(text: string): Json | undefined {
+  try {
+    return parseJson(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,7 +1,7 @@
 import { type Clock, formatDuration } from '../clock.ts';
 import { SubmitError } from '../errors.ts';
 import type { Log } from '../host/host.ts';
-import { type Json, parseJson } from '../json.ts';
+import { type Json, tryParseJson } from '../json.ts';
 import { PROJECT } from '../project.ts';
 import { plainLine } from '../remote-text.ts';
 import { Secret } from '../secret.ts';
@@ -94,6 +94,11 @@ const LONGEST_DELAY_MS = 20_000;
 const SLOWEST_BYTES_PER_MS = 64;
 /** How long a request is repeated without a word. */
 const SILENT_MS = 10_000;
+
+/** Whether an answer is a success (RFC 9110, section 15.3). */
+export function isSuccess({ status }: { readonly status: number }): boolean {
+  return status >= 200 && status < 300;
+}
 
 /** Statuses after which the same request may succeed. */
 export function isTransient(status: number): boolean {
@@ -290,11 +295,7 @@ function wordsOf(text: string): string {
  * @returns undefined for text that is not JSON (an HTML page, a truncated body).
  */
 export function answerJson(answer: Answer): Json | undefined {
-  try {
-    return parseJson(answer.text);
-  } catch {
-    return undefined;
-  }
+  return tryParseJson(answer.text);
 }
 
 /** A success that says it is JSON and is not whole was cut on its way. */

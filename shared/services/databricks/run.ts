@@ -4,17 +4,12 @@ import { urlPart } from '../../http/url-part.ts';
 import type { ServiceClient } from '../../identity/service-client.ts';
 import { isObject, type Json, type JsonObject, listAt, stringifyJson, textAt } from '../../json.ts';
 import { type Job, submissionOf } from '../../kind.ts';
-import {
-  type DatabricksTrust,
-  databricksCredential,
-  exchangeForm,
-  tokenEndpoint,
-  workspaceHeader,
-} from './credential.ts';
+import { databricksCredential, exchangeForm, tokenEndpoint, workspaceHeader } from './credential.ts';
 import { explainDatabricks, isDatabricksCapacity } from './errors.ts';
 import { concludeRun } from './run-conclusion.ts';
 import { readRunId, runIdAt } from './run-id.ts';
 import { readRun } from './run-status.ts';
+import type { DatabricksTrust } from './trust.ts';
 
 /** What the two ways to start a run do not share. */
 export interface RunStart {

@@ -1,6 +1,6 @@
 import { isLoopback } from '../../http/http.ts';
 import { required, type Settings, type SettingValues, text } from '../../settings/settings.ts';
-import type { DatabricksTrust } from './credential.ts';
+import type { DatabricksTrust } from './trust.ts';
 
 // AWS, Azure and Google, their government and China clouds, and customers' own names below databricks.com.
 const HOST =
