@@ -6,11 +6,13 @@ import { prefectFlowRun } from './prefect/flow-run.ts';
 import { vercelDeployment } from './vercel/deployment.ts';
 import { vercelPromote } from './vercel/promote.ts';
 import { vercelRollback } from './vercel/rollback.ts';
+import { vertexBatchPredictionJob } from './vertex-ai/batch-prediction-job.ts';
 import { vertexCustomJob } from './vertex-ai/custom-job.ts';
 
 /** Every kind of job. A new one is a file and a line here. */
 export const JOB_KINDS: readonly JobKind[] = [
   vertexCustomJob,
+  vertexBatchPredictionJob,
   databricksSubmitRun,
   databricksRunNow,
   prefectFlowRun,
