@@ -29,21 +29,42 @@ export interface BatchPredictionJob extends Job {
   readonly serviceAccount?: string;
 }
 
-/** Each format, and the field beside it that it goes with (`Model.supportedInputStorageFormats`, …`OutputStorageFormats`). */
-const INSTANCES = new Map([
-  ...['jsonl', 'csv', 'tf-record', 'tf-record-gzip', 'file-list'].map((format) => [format, 'gcs_source'] as const),
-  ['bigquery', 'bigquery_source'] as const,
-]);
-const PREDICTIONS = new Map([
-  ['jsonl', 'gcs_destination'],
-  ['csv', 'gcs_destination'],
-  ['bigquery', 'bigquery_destination'],
-]);
+/** One end of a job's data. */
+interface Storage {
+  readonly at: string;
+  /** The field that is required, of which each place is one form. */
+  readonly oneof: string;
+  readonly word: string;
+  /** The place that each format goes with (`supported_input_storage_formats` and …`output`… of a Model). */
+  readonly formats: Readonly<Record<string, string>>;
+}
 
+const INPUT: Storage = {
+  at: 'input_config',
+  oneof: 'source',
+  word: 'Instance',
+  formats: {
+    jsonl: 'gcs_source',
+    csv: 'gcs_source',
+    'tf-record': 'gcs_source',
+    'tf-record-gzip': 'gcs_source',
+    bigquery: 'bigquery_source',
+    'file-list': 'gcs_source',
+  },
+};
+const OUTPUT: Storage = {
+  at: 'output_config',
+  oneof: 'destination',
+  word: 'Prediction',
+  formats: { jsonl: 'gcs_destination', csv: 'gcs_destination', bigquery: 'bigquery_destination' },
+};
+
+/** A model of a project, with its location and its version, or one of a publisher. */
+const MODEL_NAME =
+  /^(?:projects\/[^/]+\/locations\/([^/]+)\/(publishers\/[^/]+\/)?|publishers\/[^/]+\/)models\/([^/@]+)(?:@([\w-]+))?$/;
 const DEFAULT_MAX_REPLICAS = 10;
 const MAX_BIGQUERY_URI = 2000;
 const ALL_INSTANCES = 100;
-const FIRST_VERSION = '1';
 
 /**
  * The rules that are written in the descriptions of the fields, not in their types
@@ -52,10 +73,8 @@ const FIRST_VERSION = '1';
 export function batchPredictionFaults(job: BatchPredictionJob, location: string): FieldFault[] {
   const { model, unmanagedContainerModel, inputConfig, outputConfig, instanceConfig, dedicatedResources } = job;
   const { startingReplicaCount = 0, maxReplicaCount = DEFAULT_MAX_REPLICAS } = dedicatedResources ?? {};
-  const { gcsSource, bigquerySource } = inputConfig;
-  const { gcsDestination, bigqueryDestination } = outputConfig;
-  const own = `projects/[^/]+/locations/${location}/`;
-  const modelName = new RegExp(`^(${own}models/[\\w-]+(@[\\w-]+)?|(${own})?publishers/[^/]+/models/[^/]+)$`);
+  const { containerSpec } = unmanagedContainerModel ?? {};
+  const [whole, modelLocation = location] = MODEL_NAME.exec(model ?? '') ?? [];
   const rules: readonly (readonly [broken: boolean, field: string, description: string])[] = [
     [
       (model === undefined) === (unmanagedContainerModel === undefined),
@@ -63,7 +82,7 @@ export function batchPredictionFaults(job: BatchPredictionJob, location: string)
       'Exactly one of model and unmanaged_container_model must be set.',
     ],
     [
-      model !== undefined && !modelName.test(model),
+      model !== undefined && (whole === undefined || modelLocation !== location),
       'model',
       `"${model}" is not the name of a Model in the Location ${location}.`,
     ],
@@ -71,6 +90,11 @@ export function batchPredictionFaults(job: BatchPredictionJob, location: string)
       unmanagedContainerModel !== undefined && dedicatedResources === undefined,
       'dedicated_resources',
       'This config must be provided, because the Model does not support AUTOMATIC_RESOURCES.',
+    ],
+    [
+      containerSpec !== undefined && containerSpec.imageUri === undefined,
+      'unmanaged_container_model.container_spec.image_uri',
+      'Required field is not set.',
     ],
     [
       startingReplicaCount > maxReplicaCount,
@@ -88,53 +112,43 @@ export function batchPredictionFaults(job: BatchPredictionJob, location: string)
       'Can be specified only if generate_explanation is set to `true`.',
     ],
   ];
-  const container = unmanagedContainerModel?.containerSpec;
   const of = model === undefined ? 'the unmanaged container model' : `Model ${model}`;
   return [
     ...rules.filter(([broken]) => broken).map(([, field, description]) => ({ field, description })),
-    ...(container !== undefined && container.imageUri === undefined
-      ? [notSet('unmanaged_container_model.container_spec.image_uri')]
-      : []),
-    ...storageFaults('input_config', 'Instance', inputConfig.instancesFormat, INSTANCES, of, {
-      gcs_source: gcsSource?.uris,
-      bigquery_source: bigquerySource?.inputUri,
+    ...storageFaults(INPUT, of, inputConfig.instancesFormat, {
+      gcs_source: inputConfig.gcsSource?.uris,
+      bigquery_source: inputConfig.bigquerySource?.inputUri,
     }),
-    ...storageFaults('output_config', 'Prediction', outputConfig.predictionsFormat, PREDICTIONS, of, {
-      gcs_destination: gcsDestination?.outputUriPrefix,
-      bigquery_destination: bigqueryDestination?.outputUri,
+    ...storageFaults(OUTPUT, of, outputConfig.predictionsFormat, {
+      gcs_destination: outputConfig.gcsDestination?.outputUriPrefix,
+      bigquery_destination: outputConfig.bigqueryDestination?.outputUri,
     }),
   ];
 }
 
-/** Checks one end of a job's data: its format, that it is there, and its addresses. */
+/** Checks one end's format, that it has a place, and the addresses there. */
 function* storageFaults(
-  at: string,
-  word: 'Instance' | 'Prediction',
-  format: string,
-  formats: ReadonlyMap<string, string>,
+  { at, oneof, word, formats }: Storage,
   of: string,
+  format: string,
   places: Readonly<Record<string, string | readonly string[] | undefined>>,
 ): Generator<FieldFault> {
   const field = `${at}.${word.toLowerCase()}s_format`;
-  const goesWith = formats.get(format);
-  const given = Object.entries(places).find(([, uris]) => uris !== undefined);
+  const goesWith = Object.hasOwn(formats, format) ? formats[format] : undefined;
+  const [place, uris] = Object.entries(places).find(([, given]) => given !== undefined) ?? [];
   if (goesWith === undefined) {
-    const supported = [...formats.keys()].join(', ');
+    const supported = Object.keys(formats).join(', ');
     const description = `${word} format "${format}" is not supported for ${of}. Supported values are: [${supported}].`;
     yield { field, description };
-  }
-  if (given === undefined) {
-    yield notSet(`${at}.${word === 'Instance' ? 'source' : 'destination'}`);
-    return;
-  }
-  const [place, uris = []] = given;
-  if (goesWith !== undefined && goesWith !== place) {
+  } else if (place !== undefined && goesWith !== place) {
     yield { field, description: `The format "${format}" uses ${goesWith}, not ${place}.` };
   }
-  for (const uri of [uris].flat()) {
-    const fits = place.startsWith('gcs_')
-      ? /^gs:\/\/[^/\s]+(\/.*)?$/.test(uri)
-      : /^bq:\/\/[^/\s]+$/.test(uri) && uri.length <= MAX_BIGQUERY_URI;
+  if (place === undefined) yield notSet(`${at}.${oneof}`);
+  for (const uri of [uris ?? []].flat()) {
+    const fits =
+      place?.startsWith('gcs_') === true
+        ? /^gs:\/\/[^/\s]+(\/.*)?$/.test(uri)
+        : /^bq:\/\/[^/\s]+$/.test(uri) && uri.length <= MAX_BIGQUERY_URI;
     if (!fits) yield { field: `${at}.${place}`, description: `The URI "${uri}" is invalid.` };
   }
 }
@@ -154,12 +168,12 @@ export function batchPredictionOutputs(
 ): Record<string, unknown> {
   const { model = '', unmanagedContainerModel, dedicatedResources } = job;
   const instances = view.instances ?? (state === 'JOB_STATE_SUCCEEDED' ? { successful: ALL_INSTANCES } : undefined);
-  const version = /^projects\/[^/]+\/locations\/[^/]+\/models\/[^@]+(?:@(\d+))?/.exec(model);
+  const [, location, publisher, , version = ''] = MODEL_NAME.exec(model) ?? [];
   const replicas = dedicatedResources?.startingReplicaCount ?? 1;
   return {
     // Its container_spec is input only.
     unmanagedContainerModel: unmanagedContainerModel && { ...unmanagedContainerModel, containerSpec: undefined },
-    modelVersionId: version && (version[1] ?? FIRST_VERSION),
+    modelVersionId: location === undefined || publisher !== undefined ? undefined : versionId(version),
     partialFailures,
     completionStats: instances && {
       successfulCount: instances.successful ?? 0,
@@ -174,9 +188,14 @@ export function batchPredictionOutputs(
   };
 }
 
+/** Of every model there is one version, to which its aliases lead, besides those that requests name. */
+function versionId(version: string): string {
+  return /^\d+$/.test(version) ? version : '1';
+}
+
 function outputInfo({ displayName, model, outputConfig }: BatchPredictionJob, createTime: string): unknown {
   const { gcsDestination, bigqueryDestination } = outputConfig;
-  const modelName = model?.split('/').at(-1)?.replace(/@.*/, '') ?? displayName;
+  const modelName = MODEL_NAME.exec(model ?? '')?.[3] ?? displayName;
   if (gcsDestination !== undefined) {
     const prefix = gcsDestination.outputUriPrefix.replace(/\/?$/, '/');
     return { gcsOutputDirectory: `${prefix}prediction-${modelName}-${createTime}` };

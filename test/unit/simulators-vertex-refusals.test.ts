@@ -141,7 +141,7 @@ const ofBatchPredictionJobs: readonly Refusal[] = [
     found(
       [
         'input_config.instances_format',
-        `Instance format "parquet" is not supported for Model ${MODEL}. Supported values are: [jsonl, csv, tf-record, tf-record-gzip, file-list, bigquery].`,
+        `Instance format "parquet" is not supported for Model ${MODEL}. Supported values are: [jsonl, csv, tf-record, tf-record-gzip, bigquery, file-list].`,
       ],
       [
         'output_config.predictions_format',
@@ -186,6 +186,11 @@ const ofBatchPredictionJobs: readonly Refusal[] = [
       'model',
       '"projects/ml-prod/locations/europe-west4/models/1" is not the name of a Model in the Location us-central1.',
     ]),
+  ],
+  [
+    'half a model name',
+    { ...batch, model: 'models/1' },
+    found(['model', '"models/1" is not the name of a Model in the Location us-central1.']),
   ],
   [
     'a container without an image and without machines',

@@ -221,3 +221,36 @@ test.each([
     });
   },
 );
+
+test.each([
+  [`${PARENT}/models/churn`, '1'],
+  [`${PARENT}/models/churn@golden`, '1'],
+  [`${PARENT}/models/churn@12`, '12'],
+  ['publishers/google/models/gemini-2.5-flash', undefined],
+  [`${PARENT}/publishers/google/models/gemini-2.5-flash`, undefined],
+])('a batch prediction with %s has the model version %s', async (model, version) => {
+  await using world = await googleWorld();
+  const sent = { ...BATCH_PREDICTION_JOB.body, model };
+  const created = await world.post(`${HOST}/${PARENT}/batchPredictionJobs`, sent, await world.submitterToken());
+  expect(created).toMatchObject({ status: 200, body: { model } });
+  expect({ modelVersionId: undefined, ...created.body }).toMatchObject({ modelVersionId: version });
+});
+
+test('a job is found in its own collection only', async () => {
+  await using world = await googleWorld();
+  const token = await world.submitterToken();
+  for (const { collection, body } of SENT_JOBS) await world.post(`${HOST}/${PARENT}/${collection}`, body, token);
+  for (const [index, { collection }] of SENT_JOBS.entries()) {
+    const name = world.jobs()[index]?.name ?? '';
+    expect((await world.get(`${HOST}/${PARENT}/${collection}`, token)).body).toEqual({
+      [collection]: [expect.objectContaining({ name })],
+    });
+    const other = name.replace(collection, SENT_JOBS[1 - index]?.collection ?? '');
+    expect((await world.get(`${HOST}/${other}`, token)).status).toBe(404);
+    expect((await world.post(`${HOST}/${other}:cancel`, {}, token)).status).toBe(404);
+  }
+  const noJobs = await fetch(`${world.origin}/${HOST}/${PARENT}/nasJobs`, {
+    headers: { authorization: `Bearer ${token}` },
+  });
+  expect(noJobs.status).toBe(404);
+});
