@@ -52,9 +52,8 @@ test('a run of the step that is started again changes nothing more', async () =>
   const first = await runStep(stage, step);
   const second = await runStep(stage, { ...step, retry: 'manual' });
   expect(second.exitCode, second.log).toBe(EXIT.done);
-  const bodies = stage.world.prefect.deploymentUpdates().map(({ body }) => body);
-  expect(bodies).toHaveLength(2);
-  expect(new Set(bodies).size).toBe(1);
+  expect(stage.world.prefect.deploymentUpdates()).toHaveLength(1);
+  expect(second.log).toContain('Nothing to do');
   expect(second.outputs?.id).toBe(first.outputs?.id);
 });
 
@@ -193,7 +192,7 @@ test('what another build has changed since is told', async () => {
   };
   const { exitCode, log, outputs } = await update(stage, 1, {});
   expect(exitCode, log).toBe(EXIT.jobFailed);
-  expect(log).toContain('version of the deployment is another by now');
+  expect(log).toContain('the deployment differs now in version');
   expect(outputs).toMatchObject({ state: 'Overwritten', result: 'failed' });
 });
 

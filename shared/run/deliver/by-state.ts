@@ -27,7 +27,7 @@ export async function deliverByState(delivery: ByState, environment: DeliveryEnv
     return known('found', undefined, undefined);
   }
   if (differences.length === 0) {
-    log.info('Nothing to do: everything is already as asked');
+    log.info(`Nothing to do: ${environment.title} is already as asked`);
     return known('found', undefined, undefined);
   }
   return sendUntilKnown<Delivered>(
