@@ -4,7 +4,8 @@ import { urlPart } from '../../http/url-part.ts';
 import type { ServiceClient } from '../../identity/service-client.ts';
 import { isObject, type Json, type JsonObject, listAt, stringifyJson, textAt } from '../../json.ts';
 import { type Job, submissionOf } from '../../kind.ts';
-import { databricksCredential, exchangeForm, tokenEndpoint, workspaceHeader } from './credential.ts';
+import { PLACEHOLDER } from '../../secret.ts';
+import { databricksCredential, exchangeCall, workspaceHeader } from './credential.ts';
 import { explainDatabricks, isDatabricksCapacity } from './errors.ts';
 import { concludeRun } from './run-conclusion.ts';
 import { readRunId, runIdAt } from './run-id.ts';
@@ -61,14 +62,7 @@ export function databricksJob(trust: DatabricksTrust, start: RunStart): Job {
     place: trust.workspaceId,
     payload: start.payload,
     serverTimeoutSeconds: start.serverTimeoutSeconds,
-    callsBefore: [
-      {
-        method: 'POST',
-        url: tokenEndpoint(trust),
-        headers: { 'content-type': 'application/x-www-form-urlencoded', ...workspaceHeader(trust) },
-        body: exchangeForm(trust, '[redacted]').toString(),
-      },
-    ],
+    callsBefore: [exchangeCall(trust, PLACEHOLDER.reveal())],
     credential: (environment) => databricksCredential(trust, environment),
     submissionCall: (payload, { key, attempt, token }) =>
       call('POST', start.path, {

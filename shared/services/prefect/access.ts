@@ -5,7 +5,7 @@ import { type CredentialSource, cachedCredential, joinedCredential } from '../..
 import type { ExchangeEnvironment } from '../../identity/exchange.ts';
 import type { Binding } from '../../kind.ts';
 import { plainLine } from '../../remote-text.ts';
-import { Secret } from '../../secret.ts';
+import { PLACEHOLDER, Secret } from '../../secret.ts';
 import { bindSecrets, secretGoogleTrust } from '../../secrets/secret-settings.ts';
 import { headerText, type SecretSource } from '../../secrets/secret-source.ts';
 import type { SettingValues } from '../../settings/settings.ts';
@@ -58,7 +58,7 @@ export function bindPrefect(values: PrefectValues, binding: Binding): PrefectAcc
   const headers = [...secrets.keys(), ...(idToken === undefined ? [] : [proxyHeader])];
   const shown = (call: HttpCall): HttpCall => ({
     ...call,
-    secretHeaders: Object.fromEntries(headers.map((name) => [name, new Secret('')])),
+    secretHeaders: Object.fromEntries(headers.map((name) => [name, PLACEHOLDER])),
   });
   return {
     server,
@@ -108,7 +108,7 @@ function boundSecrets(
   );
   const secrets = new Map<string, SecretSource & { form: HeaderForm }>();
   const put = (setting: string, header: string, form: HeaderForm) => {
-    const source = bound.source(setting);
+    const source = bound.get(setting);
     if (source === undefined) return;
     if (secrets.has(header)) faults.add(setting, `gives ${header} a second value; leave one of them out`);
     secrets.set(header, { ...source, form });
@@ -135,14 +135,13 @@ interface IdToken {
 function boundIdToken(values: PrefectValues, { faults }: Binding): IdToken | undefined {
   const audience = values['id-token-audience'];
   if (audience === undefined) return undefined;
-  const trust = secretGoogleTrust(values);
-  const serviceAccount = trust?.serviceAccount;
-  if (trust === undefined) faults.add('workload-identity-provider', 'is needed for id-token-audience');
-  if (values['service-account'] === undefined)
+  const { 'workload-identity-provider': provider, 'service-account': serviceAccount } = values;
+  if (provider === undefined) faults.add('workload-identity-provider', 'is needed for id-token-audience');
+  if (serviceAccount === undefined)
     faults.add('service-account', 'is needed for id-token-audience: only a service account has ID tokens');
-  return trust === undefined || serviceAccount === undefined
+  return provider === undefined || serviceAccount === undefined
     ? undefined
-    : { trust: { ...trust, serviceAccount }, audience };
+    : { trust: { ...secretGoogleTrust(provider, values), serviceAccount }, audience };
 }
 
 function checkTogether(
@@ -179,8 +178,6 @@ function secretCredential(
     },
     clock: environment.clock,
     log: environment.log,
-    subjectEndsAt: () => undefined,
-    ownLifeMs: 0,
   });
 }
 
@@ -210,7 +207,7 @@ function underHeader(source: CredentialSource, header: string): CredentialSource
 }
 
 function idTokenCalls({ trust, audience }: IdToken): readonly HttpCall[] {
-  const call = { ...idTokenCall(trust, audience), secretHeaders: bearer(new Secret('')) };
+  const call = { ...idTokenCall(trust, audience), secretHeaders: bearer(PLACEHOLDER) };
   return [...loginCalls({ ...trust, serviceAccount: undefined }), call];
 }
 

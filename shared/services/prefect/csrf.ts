@@ -42,7 +42,7 @@ export function csrfCredential(
     };
   };
   return {
-    ...cachedCredential({ exchange, clock, log, subjectEndsAt: () => undefined, ownLifeMs: 0 }),
+    ...cachedCredential({ exchange, clock, log }),
     isRefusal: isCsrfRefusal,
   };
 }

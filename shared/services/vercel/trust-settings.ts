@@ -1,8 +1,8 @@
 import { bearer, type HttpCall } from '../../http/http.ts';
-import type { CredentialSource } from '../../identity/credential.ts';
-import { cachedCredential } from '../../identity/credential.ts';
+import { type CredentialSource, cachedCredential } from '../../identity/credential.ts';
 import type { ExchangeEnvironment } from '../../identity/exchange.ts';
 import type { Binding } from '../../kind.ts';
+import { PLACEHOLDER } from '../../secret.ts';
 import { bindSecrets, secretSettings } from '../../secrets/secret-settings.ts';
 import { headerText, type SecretSource } from '../../secrets/secret-source.ts';
 import { required, type Settings, type SettingValues, secret, text } from '../../settings/settings.ts';
@@ -72,7 +72,7 @@ const AUDIENCE = 'https://vercel.com/api/login/oauth/token';
 /** The identity that the settings describe: the OIDC exchange, unless a token is there for want of it. */
 export function vercelIdentity(values: VercelValues, binding: Binding): VercelIdentity {
   const { faults } = binding;
-  const source = bindSecrets(values, ['token'], binding).source('token');
+  const source = bindSecrets(values, ['token'], binding).get('token');
   const trust: VercelTrust = {
     team: values.team,
     project: values.project,
@@ -85,7 +85,7 @@ export function vercelIdentity(values: VercelValues, binding: Binding): VercelId
     return {
       trust,
       title: `OIDC policy ${trust.policyId ?? `of team ${trust.team}`}`,
-      callsBefore: [vercelExchangeCall(trust, '[redacted]')],
+      callsBefore: [vercelExchangeCall(trust, PLACEHOLDER.reveal())],
       credential: (environment) => vercelCredential(trust, environment),
     };
   }
@@ -111,8 +111,6 @@ function tokenCredential(source: SecretSource, environment: ExchangeEnvironment)
       }),
       clock: environment.clock,
       log: environment.log,
-      subjectEndsAt: () => undefined,
-      ownLifeMs: 0,
     }),
     isRefusal: isRefusedToken,
   };
