@@ -19,7 +19,7 @@ export interface AccessToken extends Issued {
 }
 
 /** How the CI's token becomes something that one service knows its callers by. */
-export interface TokenExchange<Given extends Issued> {
+interface TokenExchange<Given extends Issued> {
   readonly demand: SubjectTokenDemand;
   /** The exchange of `subjectToken`. */
   call(subjectToken: string): HttpCall;
@@ -58,6 +58,7 @@ export function tokenExchange<Given extends Issued>(
   { clock, conceal, http, log, subjectTokens }: ExchangeEnvironment,
 ): { exchange(signal: AbortSignal): Promise<Held<Given>>; subjectEndsAt(): number | undefined } {
   let subjectEndsAt: number | undefined;
+  let isPresented = false;
   let isTold = false;
   const concealed = async (given: Given): Promise<Given> => {
     await conceal(Object.values(given).filter((member) => member instanceof Secret));
@@ -69,7 +70,8 @@ export function tokenExchange<Given extends Issued>(
       const subject = await getSubjectToken(subjectTokens, demand, clock, signal);
       if (!subjectTokens.renewable) subjectEndsAt = subject.expiresAt;
       await conceal([subject.token]);
-      if (!isTold) logToken(log, subject);
+      if (!isPresented) logToken(log, subject);
+      isPresented = true;
       const request = call(subject.token.reveal());
       const sentAt = clock.now();
       const answer = await (send === undefined ? http.persist(request, signal) : send(request, subject, signal));

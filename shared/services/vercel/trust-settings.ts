@@ -56,7 +56,7 @@ export const vercelSettings = {
   ...secretSettings,
 } satisfies Settings;
 
-export type VercelValues = SettingValues<typeof vercelSettings>;
+type VercelValues = SettingValues<typeof vercelSettings>;
 
 /** Who the service sees, and how requests get there. */
 export interface VercelIdentity {
