@@ -68,14 +68,11 @@ export function defineBroker<Reference, Need extends keyof SecretValues>(broker:
   open(values: ValuesWith<Need>, context: CiContext): (reference: Reference) => BrokerSecret;
 }): Broker {
   const { word, form, example, needs, takes = [], parse, check, open } = broker;
-  const hasNeeds = (values: SecretValues): values is ValuesWith<Need> =>
-    needs.every((need) => values[need] !== undefined);
   const bind: Broker['bind'] = (references, binding) => {
     const { context, faults, values } = binding;
-    for (const need of needs) {
-      if (values[need] === undefined)
-        faults.add(need, `is needed for the ${word}: references in ${faults.spell('secret-from')}`);
-    }
+    const missing = needs.filter((need) => values[need] === undefined);
+    for (const need of missing)
+      faults.add(need, `is needed for the ${word}: references in ${faults.spell('secret-from')}`);
     const parsed = [...references].flatMap(([setting, text]) => {
       const reference = parse(text);
       // What is written is not shown: it may be the secret itself, put into the wrong place.
@@ -87,8 +84,8 @@ export function defineBroker<Reference, Need extends keyof SecretValues>(broker:
       parsed.map(([, reference]) => reference),
       binding,
     );
-    if (!hasNeeds(values)) return new Map();
-    const secretOf = open(values, context);
+    if (missing.length > 0) return new Map();
+    const secretOf = open(values as ValuesWith<Need>, context);
     return new Map(parsed.map(([setting, reference]) => [setting, secretOf(reference)]));
   };
   return { word, form, example, uses: [...needs, ...takes], bind };

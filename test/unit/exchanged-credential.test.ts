@@ -37,8 +37,8 @@ const sts = (issued: string, seconds: number | undefined): Json => ({
   AssumeRoleWithWebIdentityResponse: {
     AssumeRoleWithWebIdentityResult: {
       Credentials: {
-        AccessKeyId: `${issued}-id`,
-        SecretAccessKey: `${issued}-key`,
+        AccessKeyId: `key-id-of-${issued}`,
+        SecretAccessKey: `key-of-${issued}`,
         SessionToken: issued,
         ...(seconds === undefined ? {} : { Expiration: now() / 1000 + seconds }),
       },
@@ -133,18 +133,19 @@ function world({ issues }: User, seconds: number | undefined) {
   const { host, lines } = recordingHost();
   const events: string[] = [];
   const exchanges: HttpCall[] = [];
-  const presented: string[] = [];
-  const answer = (body: Json): Answer => ({
-    kind: 'answer',
-    status: 200,
-    contentType: 'application/json',
-    text: stringifyJson(body),
-  });
+  const tokens: string[] = [];
+  const answer = (body: Json): Answer => {
+    const text = stringifyJson(body);
+    tokens.push(...(text.match(/[\w-]*issued-\d+/g) ?? []));
+    return { kind: 'answer', status: 200, contentType: 'application/json', text };
+  };
   const persist = async (call: HttpCall): Promise<Answer> => {
+    const headers = Object.values(call.secretHeaders ?? {}).map((header) => header.reveal());
+    events.push(`send ${[call.body, ...headers].join(' ')}`);
     const issue = Object.entries(issues).find(([end]) => call.url.endsWith(end))?.[1];
     if (call.url.endsWith(':generateAccessToken')) {
       const expireTime = new Date(clock.now() + 15 * MINUTE).toISOString();
-      return answer({ accessToken: `issued-${exchanges.length}-to-account`, expireTime });
+      return answer({ accessToken: `given-for-issued-${exchanges.length}`, expireTime });
     }
     if (issue === undefined)
       return answer({ value: 'the-key', SecretString: 'the-key', data: { data: { key: 'the-key' } } });
@@ -172,24 +173,29 @@ function world({ issues }: User, seconds: number | undefined) {
           .setAudience(audience)
           .setExpirationTime((clock.now() + 10 * MINUTE) / 1000)
           .encode();
-        presented.push(token);
+        tokens.push(token);
         return new Secret(token);
       },
     },
   };
-  return { clock, environment, events, exchanges, lines, presented };
+  return { clock, environment, events, exchanges, lines, tokens };
 }
 
 describe.each(Object.entries({ ...USERS, ...OTHERS }))('the exchange for %s', (_name, user) => {
-  test('conceals each token before anything is logged that follows it', async () => {
-    const { environment, events, presented } = world(user, 900);
+  test('conceals each token before it uses it, and before it logs anything that the token led to', async () => {
+    const { environment, events, tokens } = world(user, 900);
     await user.use(environment)();
-    const firstLine = events.findIndex((event) => event.startsWith('log '));
-    expect(events.slice(0, firstLine)).toEqual([`conceal ${presented[0]}`]);
-    const told = events.findIndex((event) => TOLD.test(event));
-    const issued = events.filter((event) => event.startsWith('conceal issued-1'));
-    expect(issued).toContain('conceal issued-1');
-    expect(events.slice(told).filter((event) => issued.includes(event))).toEqual([]);
+    const [presented = '', ...issued] = tokens;
+    const at = (pattern: RegExp) => events.findIndex((event) => pattern.test(event));
+    expect(events.slice(0, at(/^log /))).toEqual([`conceal ${presented}`]);
+    expect(issued).toContain('issued-1');
+    for (const token of issued) {
+      const concealed = events.indexOf(`conceal ${token}`);
+      expect(concealed, token).toBeGreaterThan(0);
+      expect(concealed, token).toBeLessThan(at(TOLD));
+      const used = events.findIndex((event) => event.startsWith('send ') && event.split(/[ =/]/).includes(token));
+      if (used >= 0) expect(concealed, token).toBeLessThan(used);
+    }
   });
 
   test('is told once, with whom it presented, and not again for each renewal', async () => {
