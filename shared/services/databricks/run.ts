@@ -6,7 +6,8 @@ import { urlPart } from '../../http/url-part.ts';
 import type { Session } from '../../identity/session.ts';
 import { isObject, type Json, type JsonObject, listAt, textAt } from '../../json.ts';
 import type { Access, FoundRun, Plan, Run } from '../../kind.ts';
-import { databricksCredential, exchangeForm, tokenEndpoint, workspaceHeader } from './credential.ts';
+import { PLACEHOLDER } from '../../secret.ts';
+import { databricksCredential, exchangeCall, workspaceHeader } from './credential.ts';
 import { explainDatabricks, isDatabricksCapacity } from './errors.ts';
 import { concludeRun } from './run-conclusion.ts';
 import { RUN_ID_FORM, readRunId, runIdAt } from './run-id.ts';
@@ -67,14 +68,7 @@ function accessOf(trust: DatabricksTrust): Access {
     identity,
     origin,
     place: workspaceId,
-    logins: [
-      {
-        method: 'POST',
-        url: tokenEndpoint(trust),
-        headers: { 'content-type': 'application/x-www-form-urlencoded', ...workspaceHeader(trust) },
-        body: exchangeForm(trust, '[redacted]').toString(),
-      },
-    ],
+    logins: [exchangeCall(trust, PLACEHOLDER.reveal())],
     secretHeaders: ['authorization'],
     credential: (environment) => databricksCredential(trust, environment),
     explain: (call, answer) => explainDatabricks(identity, call, answer),

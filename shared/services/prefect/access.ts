@@ -5,7 +5,7 @@ import { type CredentialSource, cachedCredential, joinedCredential } from '../..
 import type { ExchangeEnvironment } from '../../identity/exchange.ts';
 import type { Access, Binding } from '../../kind.ts';
 import { plainLine } from '../../remote-text.ts';
-import { Secret } from '../../secret.ts';
+import { PLACEHOLDER, Secret } from '../../secret.ts';
 import { bindSecrets, secretGoogleTrust } from '../../secrets/secret-settings.ts';
 import { headerText, type SecretSource } from '../../secrets/secret-source.ts';
 import type { SettingValues } from '../../settings/settings.ts';
@@ -49,7 +49,7 @@ export function bindPrefect(values: PrefectValues, binding: Binding): PrefectAcc
     'nobody: the server is asked without a credential';
   const sources = [...secrets.values()];
   const secretHeaders = [...secrets.keys(), ...(idToken === undefined ? [] : [proxyHeader])];
-  const hidden = Object.fromEntries(secretHeaders.map((name) => [name, new Secret('')]));
+  const hidden = Object.fromEntries(secretHeaders.map((name) => [name, PLACEHOLDER]));
   const explain: Access['explain'] = (call, answer) => explainPrefect(server, identity, call, answer);
   return {
     server,
@@ -101,7 +101,7 @@ function boundSecrets(
   );
   const secrets = new Map<string, SecretSource & { form: HeaderForm }>();
   const put = (setting: string, header: string, form: HeaderForm) => {
-    const source = bound.source(setting);
+    const source = bound.get(setting);
     if (source === undefined) return;
     if (secrets.has(header)) faults.add(setting, `gives ${header} a second value; leave one of them out`);
     secrets.set(header, { ...source, form });
@@ -128,14 +128,13 @@ interface IdToken {
 function boundIdToken(values: PrefectValues, { faults }: Binding): IdToken | undefined {
   const audience = values['id-token-audience'];
   if (audience === undefined) return undefined;
-  const trust = secretGoogleTrust(values);
-  const serviceAccount = trust?.serviceAccount;
-  if (trust === undefined) faults.add('workload-identity-provider', 'is needed for id-token-audience');
-  if (values['service-account'] === undefined)
+  const { 'workload-identity-provider': provider, 'service-account': serviceAccount } = values;
+  if (provider === undefined) faults.add('workload-identity-provider', 'is needed for id-token-audience');
+  if (serviceAccount === undefined)
     faults.add('service-account', 'is needed for id-token-audience: only a service account has ID tokens');
-  return trust === undefined || serviceAccount === undefined
+  return provider === undefined || serviceAccount === undefined
     ? undefined
-    : { trust: { ...trust, serviceAccount }, audience };
+    : { trust: { ...secretGoogleTrust(provider, values), serviceAccount }, audience };
 }
 
 function checkTogether(
@@ -172,8 +171,6 @@ function secretCredential(
     },
     clock: environment.clock,
     log: environment.log,
-    subjectEndsAt: () => undefined,
-    ownLifeMs: 0,
   });
 }
 
@@ -203,7 +200,7 @@ function underHeader(source: CredentialSource, header: string): CredentialSource
 }
 
 function idTokenCalls({ trust, audience }: IdToken): readonly HttpCall[] {
-  const call = { ...idTokenCall(trust, audience), secretHeaders: bearer(new Secret('')) };
+  const call = { ...idTokenCall(trust, audience), secretHeaders: bearer(PLACEHOLDER) };
   return [...loginCalls({ ...trust, serviceAccount: undefined }), call];
 }
 

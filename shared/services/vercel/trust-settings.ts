@@ -1,8 +1,8 @@
 import { type Answer, bearer, type HttpCall } from '../../http/http.ts';
-import type { CredentialSource } from '../../identity/credential.ts';
-import { cachedCredential } from '../../identity/credential.ts';
+import { type CredentialSource, cachedCredential } from '../../identity/credential.ts';
 import type { ExchangeEnvironment } from '../../identity/exchange.ts';
 import type { Access, Binding } from '../../kind.ts';
+import { PLACEHOLDER } from '../../secret.ts';
 import { bindSecrets, secretSettings } from '../../secrets/secret-settings.ts';
 import { headerText, type SecretSource } from '../../secrets/secret-source.ts';
 import { required, type Settings, type SettingValues, secret, text } from '../../settings/settings.ts';
@@ -58,7 +58,7 @@ export const vercelSettings = {
   ...secretSettings,
 } satisfies Settings;
 
-export type VercelValues = SettingValues<typeof vercelSettings>;
+type VercelValues = SettingValues<typeof vercelSettings>;
 
 /** A team, and how it is reached. */
 export interface VercelAccess extends Access {
@@ -70,7 +70,7 @@ const AUDIENCE = 'https://vercel.com/api/login/oauth/token';
 /** The identity that the settings describe: the OIDC exchange, unless a token is there for want of it. */
 export function vercelAccess(values: VercelValues, binding: Binding): VercelAccess {
   const { faults } = binding;
-  const source = bindSecrets(values, ['token'], binding).source('token');
+  const source = bindSecrets(values, ['token'], binding).get('token');
   const trust: VercelTrust = {
     team: values.team,
     project: values.project,
@@ -92,7 +92,7 @@ export function vercelAccess(values: VercelValues, binding: Binding): VercelAcce
   if (source === undefined) {
     return {
       ...access,
-      logins: [vercelExchangeCall(trust, '[redacted]')],
+      logins: [vercelExchangeCall(trust, PLACEHOLDER.reveal())],
       credential: (environment) => vercelCredential(trust, environment),
     };
   }
@@ -113,8 +113,6 @@ function tokenCredential(source: SecretSource, environment: ExchangeEnvironment)
       }),
       clock: environment.clock,
       log: environment.log,
-      subjectEndsAt: () => undefined,
-      ownLifeMs: 0,
     }),
     isRefusal: isRefusedToken,
   };
