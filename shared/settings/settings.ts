@@ -26,6 +26,12 @@ export interface Setting<T = unknown> {
   readonly secret?: boolean;
 }
 
+/** A setting of other kinds too, as far as it must be known where they are not loaded. */
+export interface ListedSetting extends Pick<Setting, 'form' | 'secret'> {
+  /** The kinds that have it. */
+  readonly kinds: readonly string[];
+}
+
 export type Settings = Readonly<Record<string, Setting>>;
 export type SettingValues<S extends Settings> = {
   readonly [Name in keyof S]: S[Name] extends Setting<infer T> ? T : never;
@@ -268,19 +274,19 @@ export function showValue(value: Json | undefined): string {
   return plainLine(withoutKeys(text), 80);
 }
 
-/** Adds a fault for each name that is not among `known`, with the nearest one that is. */
+/** Adds a fault for each name that is not among `known`, with the kinds that have it or the nearest one that is. */
 export function refuseUnknown(
   given: Iterable<string>,
   known: ReadonlySet<string>,
-  elsewhere: ReadonlyMap<string, string>,
+  elsewhere: Readonly<Record<string, Pick<ListedSetting, 'kinds'>>>,
   faults: Faults,
-  spell: (setting: string) => string,
 ): void {
+  const { spell } = faults;
   for (const name of given) {
     if (known.has(name)) continue;
-    const owner = elsewhere.get(name);
-    if (owner !== undefined) {
-      faults.add(name, `belongs to ${owner}; remove it or change ${spell('job')}`);
+    const owners = Object.hasOwn(elsewhere, name) ? elsewhere[name]?.kinds : undefined;
+    if (owners !== undefined) {
+      faults.add(name, `belongs to ${owners.join(' and ')}; remove it or change ${spell('job')}`);
       continue;
     }
     const nearest = nearestName(name, known);
