@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { buildkiteSettings } from '../buildkite-plugin/buildkite-settings.ts';
 import { bitbucketSettings, pipeVariable } from '../pipe/bitbucket-settings.ts';
 import { PROJECT } from '../shared/project.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { type Json, parseJson } from '../../shared/json.ts';
 import { databricksRunNow } from '../../shared/services/databricks/run-now.ts';
 import { vertexCustomJob } from '../../shared/services/vertex-ai/custom-job.ts';
