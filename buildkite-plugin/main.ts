@@ -1,12 +1,7 @@
 import { checkoutFiles } from '../shared/edge/checkout-files.ts';
-import { runMain } from '../shared/edge/main.ts';
-import { type Network, network } from '../shared/edge/network.ts';
-import { systemClock } from '../shared/edge/node.ts';
+import { type Ci, runMain, runStep, stepEnvironment } from '../shared/edge/main.ts';
 import { EXIT, SubmitError } from '../shared/errors.ts';
-import type { Host } from '../shared/host/host.ts';
-import { createHttp, HTTP_TIMINGS } from '../shared/http/http.ts';
 import { cancelRemembered } from '../shared/run/cancel-remembered.ts';
-import { type RunEnvironment, run } from '../shared/run/run.ts';
 import { JOB_KINDS } from '../shared/services/index.ts';
 import { buildkiteAgent } from './agent.ts';
 import { BUILDKITE_PROTECTED, buildkiteHost } from './buildkite-host.ts';
@@ -23,34 +18,19 @@ async function main(phase: string | undefined, signal: AbortSignal): Promise<num
   );
   const agent = buildkiteAgent(env);
   const host = buildkiteHost({ env, settings, files, agent, write: (text) => process.stdout.write(text) });
-  const environment = ({ transport }: Network): RunEnvironment => ({
-    host,
-    hostSettings: buildkiteSettings,
-    kinds: JOB_KINDS,
-    files,
-    env,
-    protectedVariables: BUILDKITE_PROTECTED,
-    http: createHttp(transport, systemClock, HTTP_TIMINGS),
-    clock: systemClock,
-    signal,
-  });
-  if (phase === 'cancel') {
-    await cancel(host, () => environment(network(env)));
-    return EXIT.done;
-  }
-  const reached = network(env);
-  for (const warning of reached.warnings) host.log.warning(warning);
-  if (problem !== undefined) host.log.warning(problem);
-  if (env.BUILDKITE_COMMAND) host.log.warning("The step's own command is not run: this plugin takes its place");
-  return run(environment(reached));
+  const ci = { host, hostSettings: buildkiteSettings, protectedVariables: BUILDKITE_PROTECTED, files, signal };
+  if (phase === 'cancel') return cancel(ci);
+  const ignored = env.BUILDKITE_COMMAND ? "The step's own command is not run: this plugin takes its place" : undefined;
+  return runStep(ci, ...[problem, ignored].filter((warning) => warning !== undefined));
 }
 
 /** The second chance after a kill. The step keeps its exit code, so what goes wrong here is only a warning. */
-async function cancel({ log }: Host, environment: () => RunEnvironment): Promise<void> {
+async function cancel(ci: Ci): Promise<number> {
   const { env } = process;
+  const { log } = ci.host;
   const job = await recallJob(env);
   try {
-    if (job !== undefined) await cancelRemembered(job, environment());
+    if (job !== undefined) await cancelRemembered(job, stepEnvironment(ci).environment);
   } catch (error) {
     const { message, explanation } =
       error instanceof SubmitError ? error : { message: 'a fault of keyless-submit', explanation: { remedy: [] } };
@@ -58,6 +38,7 @@ async function cancel({ log }: Host, environment: () => RunEnvironment): Promise
     for (const line of explanation.remedy) log.info(line);
   }
   await forgetJob(env);
+  return EXIT.done;
 }
 
 runMain((signal) => main(process.argv[2], signal), '^^^ +++\n');

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { lstat, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import type { RememberedJob } from '../shared/host/host.ts';
 import { parseJson } from '../shared/json.ts';
 import type { Env } from './buildkite-settings.ts';
@@ -78,10 +78,10 @@ async function readJob(path: string): Promise<RememberedJob | undefined> {
   return rememberedJob().parse(parseJson(await file.readFile('utf8')));
 }
 
-function rememberedJob(): z.ZodType<RememberedJob> {
-  const kind = z.string().regex(/^[a-z-]+$/);
+function rememberedJob(): z.ZodMiniType<RememberedJob> {
+  const kind = z.string().check(z.regex(/^[a-z-]+$/));
   return z.union([
-    z.strictObject({ kind, id: z.string().regex(/^[!-~]{1,1000}$/) }),
-    z.strictObject({ kind, key: z.string().regex(/^[0-9a-f]{64}$/), attempt: z.int().min(1) }),
+    z.strictObject({ kind, id: z.string().check(z.regex(/^[!-~]{1,1000}$/)) }),
+    z.strictObject({ kind, key: z.string().check(z.regex(/^[0-9a-f]{64}$/)), attempt: z.int().check(z.minimum(1)) }),
   ]);
 }

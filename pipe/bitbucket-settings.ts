@@ -29,7 +29,10 @@ const NOT_OURS =
  * Empty text means not set. Variables that look like a misspelt setting are kept, so that they are refused and not ignored;
  * others are the user's own, for `@{env:NAME}`.
  */
-export function readPipeVariables(env: Env, known: Settings): ReadonlyMap<string, Json> {
+export function readPipeVariables(
+  env: Env,
+  known: Readonly<Record<string, Pick<Setting, 'form'>>>,
+): ReadonlyMap<string, Json> {
   const given = new Map<string, Json>();
   const used = new Set<string>();
   const take = (name: string): string | undefined => {

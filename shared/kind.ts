@@ -307,3 +307,10 @@ export function defineKind<S extends Settings>(kind: {
     },
   };
 }
+
+/** A kind as the list of all has it: a run loads only its own. */
+export interface ListedKind {
+  readonly id: string;
+  readonly title: string;
+  load(): Promise<JobKind>;
+}

@@ -1,6 +1,6 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { type BuildResult, build } from 'esbuild';
+import { basename, dirname, join, relative } from 'node:path';
+import { type BuildResult, build, type Plugin } from 'esbuild';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -31,6 +31,7 @@ export async function bundle(name: keyof typeof BUNDLES, out: string): Promise<v
     metafile: true,
     write: false,
     logLevel: 'warning',
+    plugins: [afterMain(BUNDLES[name].entry)],
     // yaml's module form; what Node would pick is CommonJS, whose names a bundle loses when it is imported on demand.
     alias: { 'node-fetch': './tools/node-fetch.ts', yaml: './node_modules/yaml/browser/index.js' },
     // CommonJS packages call require, which modules lack.
@@ -42,6 +43,28 @@ export async function bundle(name: keyof typeof BUNDLES, out: string): Promise<v
   await mkdir(out, { recursive: true });
   for (const file of result.outputFiles) await writeFile(join(out, basename(file.path)), file.contents);
   await writeFile(join(out, 'LICENSES.txt'), await licenses(result));
+}
+
+/**
+ * What is loaded on demand says that main is loaded by then. Else esbuild would cut main into as many files as there are sets
+ * of late modules that share something with it: more with each kind, and each takes longer to open than its code to read.
+ */
+function afterMain(main: string): Plugin {
+  const namespace = 'late';
+  const importing = (path: string) => `from ${JSON.stringify(`./${path}`)};`;
+  return {
+    name: namespace,
+    setup: ({ onLoad, onResolve }) => {
+      // Paths from the root, since they count in the names of the files.
+      onResolve({ filter: /^\./ }, ({ kind, path, resolveDir }) =>
+        kind === 'dynamic-import' ? { path: relative(ROOT, join(resolveDir, path)), namespace } : undefined,
+      );
+      onLoad({ filter: /./, namespace }, ({ path }) => ({
+        contents: `import {} ${importing(main)} export * ${importing(path)}`,
+        resolveDir: ROOT,
+      }));
+    },
+  };
 }
 
 /** The licences of all packages in the bundle, as most of them demand. */

@@ -4,10 +4,10 @@ import { ERROR_CATALOGUE, EXIT_MEANINGS } from '../shared/errors.ts';
 import { variableName } from '../shared/host/output-names.ts';
 import { PROJECT } from '../shared/project.ts';
 import { secretSettings } from '../shared/secrets/secret-settings.ts';
-import { JOB_KINDS } from '../shared/services/index.ts';
 import { runSettings } from '../shared/settings/run-settings.ts';
 import type { Setting, Settings } from '../shared/settings/settings.ts';
 import { PLACEHOLDERS } from '../shared/settings/template.ts';
+import { KINDS } from './kinds.ts';
 
 /** The generated parts of README.md by name. */
 export function readmeSections(): ReadonlyMap<string, string> {
@@ -141,10 +141,10 @@ function yamlLines(name: string, value: StepSettings[number][1]): string {
 }
 
 function settingsSection(): string {
-  const kinds = JOB_KINDS.map(({ id }) => id);
+  const kinds = KINDS.map(({ id }) => id);
   const parts = [
     `### Every run\n\n${settingsTable(runSettings(kinds))}`,
-    ...JOB_KINDS.map(({ id, title, settings }) => `### \`${id}\`: ${title}\n\n${kindTable(settings)}`),
+    ...KINDS.map(({ id, title, settings }) => `### \`${id}\`: ${title}\n\n${kindTable(settings)}`),
     `### Secrets\n\n${secretsTable()}`,
     `### Buildkite only\n\n${settingsTable(buildkiteSettings)}`,
     `### Bitbucket only\n\n${settingsTable(bitbucketSettings)}`,
@@ -160,7 +160,7 @@ function kindTable(settings: Settings): string {
 }
 
 function secretsTable(): string {
-  const ids = JOB_KINDS.filter(({ settings }) => takesSecrets(settings)).map(({ id }) => `\`${id}\``);
+  const ids = KINDS.filter(({ settings }) => takesSecrets(settings)).map(({ id }) => `\`${id}\``);
   const shared = Object.entries<Setting>(secretSettings);
   return `Of ${ids.join(', ')}: where their secret settings come from, see [docs/secrets.md](docs/secrets.md).\n\n${settingsTable(Object.fromEntries(shared))}`;
 }
@@ -216,7 +216,7 @@ const ALWAYS: Readonly<Record<string, string>> = {
 function outputsSection(): string {
   return [
     `### Every run\n\n${outputsTable(ALWAYS)}`,
-    ...JOB_KINDS.map(({ id, outputs }) => `### Outputs of \`${id}\`\n\n${outputsTable(outputs)}`),
+    ...KINDS.map(({ id, outputs }) => `### Outputs of \`${id}\`\n\n${outputsTable(outputs)}`),
   ].join('\n\n');
 }
 

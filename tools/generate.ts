@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { editorSchema, pipeYaml, pluginYaml } from './generate-metadata.ts';
 import { readmeSections } from './generate-readme.ts';
+import { kindSettingsSource } from './kinds.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -12,6 +13,7 @@ export async function generate(): Promise<ReadonlyMap<string, string>> {
     ['plugin.yml', pluginYaml()],
     ['pipe.yml', pipeYaml()],
     ['schema/plugin-configuration.schema.json', editorSchema()],
+    ['shared/services/kind-settings.ts', kindSettingsSource()],
     ['README.md', replaceSections(readme, readmeSections())],
   ]);
 }

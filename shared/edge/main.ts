@@ -1,6 +1,45 @@
 import { EXIT, exitCodeOf, SubmitError } from '../errors.ts';
 import { explainToUser } from '../host/explain-to-user.ts';
-import { abortOnSignals, describeFault, silenceLibraries } from './node.ts';
+import { createHttp, HTTP_TIMINGS } from '../http/http.ts';
+import { type RunEnvironment, run } from '../run/run.ts';
+import { JOB_KINDS } from '../services/index.ts';
+import { KIND_SETTINGS } from '../services/kind-settings.ts';
+import { network } from './network.ts';
+import { abortOnSignals, describeFault, silenceLibraries, systemClock } from './node.ts';
+
+/** What one CI brings to a step. */
+export type Ci = Pick<RunEnvironment, 'host' | 'hostSettings' | 'protectedVariables' | 'files' | 'signal'>;
+
+/**
+ * Runs a step of a CI on this machine, after the warnings of the network and those given.
+ * @throws SubmitError `invalid-settings` as `network` does.
+ */
+export async function runStep(ci: Ci, ...warnings: readonly string[]): Promise<number> {
+  const { environment, networkWarnings } = stepEnvironment(ci);
+  for (const warning of [...networkWarnings, ...warnings]) ci.host.log.warning(warning);
+  return run(environment);
+}
+
+/**
+ * Everything that a step touches: what its CI brings, this machine's network and clock, and the kinds of job.
+ * @throws SubmitError `invalid-settings` as `network` does.
+ */
+export function stepEnvironment(ci: Ci): {
+  readonly environment: RunEnvironment;
+  readonly networkWarnings: readonly string[];
+} {
+  const { env } = process;
+  const { transport, warnings } = network(env);
+  const environment = {
+    ...ci,
+    env,
+    kinds: JOB_KINDS,
+    kindSettings: KIND_SETTINGS,
+    http: createHttp(transport, systemClock, HTTP_TIMINGS),
+    clock: systemClock,
+  };
+  return { environment, networkWarnings: warnings };
+}
 
 /** When a step that was cancelled ends by force, in ms after the signal: before the CI kills it without a word. */
 const FORCED_END_MS = 8_500;

@@ -4,11 +4,12 @@ import type { CiContext } from '../host/ci-context.ts';
 import type { Host } from '../host/host.ts';
 import type { ProtectedVariables } from '../host/protected-variables.ts';
 import type { Json, JsonObject } from '../json.ts';
-import type { JobKind, Plan, Run } from '../kind.ts';
+import type { JobKind, ListedKind, Plan, Run } from '../kind.ts';
 import { runSettings } from '../settings/run-settings.ts';
 import {
   collectFaults,
   type Faults,
+  type ListedSetting,
   parseSettings,
   refuseUnknown,
   type Settings,
@@ -24,7 +25,9 @@ export interface BindEnvironment {
   readonly host: Host;
   /** Settings that only this CI has. */
   readonly hostSettings: Settings;
-  readonly kinds: readonly JobKind[];
+  readonly kinds: readonly ListedKind[];
+  /** The settings of all kinds by name. */
+  readonly kindSettings: Readonly<Record<string, ListedSetting>>;
   readonly files: Files;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly protectedVariables: ProtectedVariables;
@@ -46,7 +49,7 @@ export interface BoundRun {
  * @throws SubmitError `invalid-settings` with all faults together, in the spelling of the CI.
  */
 export async function bindRun(environment: BindEnvironment): Promise<BoundRun> {
-  const { host, hostSettings, kinds } = environment;
+  const { host, hostSettings, kinds, kindSettings } = environment;
   await concealCopies(host.settings, environment, host);
   const faults = collectFaults(host.spell);
   const shared = runSettings(kinds.map(({ id }) => id));
@@ -54,11 +57,11 @@ export async function bindRun(environment: BindEnvironment): Promise<BoundRun> {
   parseSettings(hostSettings, host.settings, faults);
 
   const chosen = host.settings.get('job');
-  const kind = kinds.find(({ id }) => id === chosen);
+  const kind = await kinds.find(({ id }) => id === chosen)?.load();
   if (kind === undefined) throw await invalid(faults, environment);
 
   const known = new Set([...Object.keys(shared), ...Object.keys(hostSettings), ...Object.keys(kind.settings)]);
-  refuseUnknown(host.settings.keys(), known, ownersElsewhere(kind, kinds), faults, host.spell);
+  refuseUnknown(host.settings.keys(), known, kindSettings, faults);
 
   const placeholders = placeholdersOf(environment);
   const given = withPlaceholders(host.settings, kind.settings, placeholders, faults);
@@ -97,20 +100,11 @@ function isAttachable(reference: string, run: Run, host: Host): boolean {
   return run.readReference(reference) !== undefined;
 }
 
-function ownersElsewhere(kind: JobKind, kinds: readonly JobKind[]): ReadonlyMap<string, string> {
-  const owners = new Map<string, string>();
-  for (const other of kinds) {
-    for (const name of Object.keys(other.settings)) {
-      if (!Object.hasOwn(kind.settings, name))
-        owners.set(name, [owners.get(name), other.id].filter((id) => id !== undefined).join(' and '));
-    }
-  }
-  return owners;
-}
-
-function placeholdersOf({ host, env, kinds, protectedVariables }: BindEnvironment): Placeholders {
+function placeholdersOf({ host, env, kindSettings, protectedVariables }: BindEnvironment): Placeholders {
   // Where settings are variables, a secret one must not be copied either, whichever kind it is of.
-  const secrets = new Set(kinds.flatMap(({ settings }) => secretNames(settings)).map(host.spell));
+  const secrets = new Set(
+    Object.entries(kindSettings).flatMap(([name, { secret }]) => (secret === true ? [host.spell(name)] : [])),
+  );
   return {
     context: host.context,
     env,
@@ -120,10 +114,6 @@ function placeholdersOf({ host, env, kinds, protectedVariables }: BindEnvironmen
         protectedVariables.has(name, value) || secrets.has(name) || secrets.has(name.replace(/_(?:COUNT|\d+)$/, '')),
     },
   };
-}
-
-function secretNames(settings: Settings): readonly string[] {
-  return Object.keys(settings).filter((name) => settings[name]?.secret === true);
 }
 
 /** Fills placeholders in the kind's settings; the spec's are filled where file and line are known. */

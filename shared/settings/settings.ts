@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { looksLikeKey, withoutKeys } from '../host/key-shapes.ts';
 import { type Json, stringifyJson } from '../json.ts';
 import { plainLine } from '../remote-text.ts';
@@ -12,7 +12,7 @@ export type SettingForm = 'text' | 'flag' | 'list' | 'map' | 'values' | 'objects
 export interface Setting<T = unknown> {
   readonly form: SettingForm;
   /** Made only when it is needed: making the schemas of all kinds would take longer than using those of one. */
-  readonly schema: () => z.ZodType<T>;
+  readonly schema: () => z.ZodMiniType<T>;
   /** One or two sentences in Markdown. */
   readonly description: string;
   /** Completes "expected …". */
@@ -26,6 +26,12 @@ export interface Setting<T = unknown> {
   readonly secret?: boolean;
 }
 
+/** A setting of other kinds too, as far as it must be known where they are not loaded. */
+export interface ListedSetting extends Pick<Setting, 'form' | 'secret'> {
+  /** The kinds that have it. */
+  readonly kinds: readonly string[];
+}
+
 export type Settings = Readonly<Record<string, Setting>>;
 export type SettingValues<S extends Settings> = {
   readonly [Name in keyof S]: S[Name] extends Setting<infer T> ? T : never;
@@ -37,15 +43,15 @@ interface Described {
   readonly example: Json;
 }
 
-function optional<T>(form: SettingForm, schema: () => z.ZodType<T>, described: Described): Setting<T | undefined> {
-  return { form, schema: () => schema().optional(), required: false, ...described };
+function optional<T>(form: SettingForm, schema: () => z.ZodMiniType<T>, described: Described): Setting<T | undefined> {
+  return { form, schema: () => z.optional(schema()), required: false, ...described };
 }
 
 /** Makes a setting mandatory. */
 export function required<T>(setting: Setting<T | undefined>): Setting<T> {
   const schema = () => {
     const outer = setting.schema();
-    return (outer instanceof z.ZodOptional ? outer.unwrap() : outer) as z.ZodType<T>;
+    return (outer instanceof z.ZodMiniOptional ? outer.def.innerType : outer) as z.ZodMiniType<T>;
   };
   return { ...setting, schema, required: true };
 }
@@ -53,7 +59,7 @@ export function required<T>(setting: Setting<T | undefined>): Setting<T> {
 /** Gives a setting a value for when it is not set, as the user would have written it. */
 export function withDefault<T>(setting: Setting<T | undefined>, value: Json): Setting<T> {
   const { schema } = required(setting);
-  return { ...setting, schema: () => schema().prefault(value as never), required: false, default: value };
+  return { ...setting, schema: () => z.prefault(schema(), value as never), required: false, default: value };
 }
 
 interface Accepted {
@@ -62,9 +68,18 @@ interface Accepted {
   readonly accepts?: (value: string) => boolean;
 }
 
-function textSchema({ accepts, pattern }: Accepted): z.ZodType<string> {
-  const string = pattern === undefined ? z.string().min(1) : z.string().min(1).regex(pattern);
-  return accepts === undefined ? string : string.refine(accepts);
+function matching(pattern: RegExp | undefined): z.ZodMiniType<string> {
+  return pattern === undefined ? z.string() : z.string().check(z.regex(pattern));
+}
+
+/** Turns what is right into something else. */
+function mapped<In, Out>(schema: z.ZodMiniType<In>, turn: (value: In) => Out): z.ZodMiniType<Out> {
+  return z.pipe(schema, z.transform(turn));
+}
+
+function textSchema({ accepts, pattern }: Accepted): z.ZodMiniType<string> {
+  const string = matching(pattern).check(z.minLength(1));
+  return accepts === undefined ? string : string.check(z.refine(accepts));
 }
 
 /** Text, as it is. */
@@ -74,7 +89,7 @@ export function text(described: Described & Accepted): Setting<string | undefine
 
 /** Text that nobody may see. */
 export function secret(described: Described & { readonly pattern?: RegExp }): Setting<Secret | undefined> {
-  const schema = () => textSchema(described).transform((value) => new Secret(value));
+  const schema = () => mapped(textSchema(described), (value) => new Secret(value));
   return { ...optional('text', schema, described), secret: true };
 }
 
@@ -83,12 +98,12 @@ export function secretMap(
   described: Described & { readonly names: RegExp; readonly values: RegExp },
 ): Setting<Readonly<Record<string, Secret>> | undefined> {
   const { names, values } = described;
-  const value = () =>
-    z
-      .string()
-      .regex(values)
-      .transform((text) => new Secret(text));
-  return { ...optional('map', () => z.record(z.string().regex(names), value()), described), secret: true };
+  const schema = () =>
+    byName(
+      names,
+      mapped(matching(values), (value) => new Secret(value)),
+    );
+  return { ...optional('map', schema, described), secret: true };
 }
 
 /** One of a few words. */
@@ -98,14 +113,13 @@ export function choice<const T extends string>(values: readonly T[], described: 
 
 /** True or false. */
 export function flag(described: Omit<Described, 'expected' | 'example'>): Setting<boolean | undefined> {
-  const schema = () =>
-    z.literal([true, false, 'true', 'false']).transform((value) => value === true || value === 'true');
+  const schema = () => mapped(z.literal([true, false, 'true', 'false']), (value) => value === true || value === 'true');
   return optional('flag', schema, { ...described, expected: 'true or false', example: true });
 }
 
 /** Ids are text or, as YAML reads them, numbers; they stay text, so that none of their digits are lost. */
 export function id(described: Described & { readonly pattern: RegExp }): Setting<string | undefined> {
-  const schema = () => z.union([z.string().regex(described.pattern), z.number().int().nonnegative()]).transform(String);
+  const schema = () => mapped(z.union([matching(described.pattern), z.int().check(z.nonnegative())]), String);
   return optional('text', schema, described);
 }
 
@@ -128,15 +142,12 @@ export function duration(
 ): Setting<number | undefined> {
   const { atMost } = described;
   const limit = parseDuration(atMost ?? '') ?? Number.POSITIVE_INFINITY;
+  const isWithin = (seconds: number | undefined) => seconds !== undefined && seconds <= limit;
   const schema = () =>
-    z
-      .string()
-      .regex(DURATION)
-      .transform((value, context) => {
-        const seconds = parseDuration(value);
-        if (seconds === undefined || seconds > limit) context.addIssue('not such a duration');
-        return seconds ?? 0;
-      });
+    mapped(
+      matching(DURATION).check(z.refine((value) => isWithin(parseDuration(value)))),
+      (value) => parseDuration(value) ?? 0,
+    );
   const most = atMost === undefined ? '' : `, at most ${atMost}`;
   const expected = `a duration in days, hours, minutes and seconds, such as 90m, 6h or 1d12h${most}`;
   return optional('text', schema, { ...described, expected });
@@ -156,16 +167,19 @@ export function map(
     // Large integers arrive as bigints, which JSON Schema knows as numbers.
     const other = z
       .custom<number | bigint | boolean>((item) => ['number', 'bigint', 'boolean'].includes(typeof item))
-      .meta({ type: ['number', 'boolean'] });
-    const value = z.union([values === undefined ? z.string() : z.string().regex(values), other.transform(String)]);
-    return z.record(names === undefined ? z.string() : z.string().regex(names), value);
+      .check(z.meta({ type: ['number', 'boolean'] }));
+    return byName(names, z.union([matching(values), mapped(other, String)]));
   };
   return optional('map', schema, described);
 }
 
+function byName<T>(names: RegExp | undefined, value: z.ZodMiniType<T>): z.ZodMiniType<Readonly<Record<string, T>>> {
+  return z.record(matching(names) as z.ZodMiniType<string, string>, value);
+}
+
 /** Any JSON by name: what arrives was read from JSON, so any value is one. */
-function jsonByName(): z.ZodType<Readonly<Record<string, Json>>> {
-  return z.record(z.string(), z.unknown() as z.ZodType<Json>);
+function jsonByName(): z.ZodMiniType<Readonly<Record<string, Json>>> {
+  return byName(undefined, z.unknown() as z.ZodMiniType<Json>);
 }
 
 /** Any JSON by name or by path. */
@@ -174,13 +188,13 @@ export function values(described: Described): Setting<Readonly<Record<string, Js
 }
 
 /** A list of objects of one shape. */
-export function objects<T>(item: () => z.ZodType<T>, described: Described): Setting<readonly T[] | undefined> {
+export function objects<T>(item: () => z.ZodMiniType<T>, described: Described): Setting<readonly T[] | undefined> {
   return optional('objects', () => z.array(item()), described);
 }
 
 /** A path in the checkout, or the document itself. */
 export function document(described: Described): Setting<string | Readonly<Record<string, Json>> | undefined> {
-  return optional('document', () => z.union([z.string().min(1), jsonByName()]), described);
+  return optional('document', () => z.union([textSchema({}), jsonByName()]), described);
 }
 
 /** Collects everything that is wrong, so that the user is told once. */
@@ -237,7 +251,7 @@ export function isUnreplaced(value: Json | undefined): value is string {
   return typeof value === 'string' && /^\$\{?[A-Z_][A-Z0-9_]*\}?$/.test(value);
 }
 
-function describeFault(setting: Setting, value: Json | undefined, error: z.ZodError): string {
+function describeFault(setting: Setting, value: Json | undefined, error: z.core.$ZodError): string {
   const issue = error.issues[0];
   const path = issue?.path ?? [];
   if (setting.secret === true) {
@@ -268,19 +282,19 @@ export function showValue(value: Json | undefined): string {
   return plainLine(withoutKeys(text), 80);
 }
 
-/** Adds a fault for each name that is not among `known`, with the nearest one that is. */
+/** Adds a fault for each name that is not among `known`, with the kinds that have it or the nearest one that is. */
 export function refuseUnknown(
   given: Iterable<string>,
   known: ReadonlySet<string>,
-  elsewhere: ReadonlyMap<string, string>,
+  elsewhere: Readonly<Record<string, Pick<ListedSetting, 'kinds'>>>,
   faults: Faults,
-  spell: (setting: string) => string,
 ): void {
+  const { spell } = faults;
   for (const name of given) {
     if (known.has(name)) continue;
-    const owner = elsewhere.get(name);
-    if (owner !== undefined) {
-      faults.add(name, `belongs to ${owner}; remove it or change ${spell('job')}`);
+    const owners = Object.hasOwn(elsewhere, name) ? elsewhere[name]?.kinds : undefined;
+    if (owners !== undefined) {
+      faults.add(name, `belongs to ${owners.join(' and ')}; remove it or change ${spell('job')}`);
       continue;
     }
     const nearest = nearestName(name, known);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { EXIT } from '../../shared/errors.ts';
 import type { Json } from '../../shared/json.ts';
-import { JOB_KINDS } from '../../shared/services/index.ts';
+import { KINDS } from '../../tools/kinds.ts';
 import { createStage, runStep } from './harness.ts';
 
 type Given = Readonly<Record<string, Json>>;
@@ -71,7 +71,7 @@ test.each<[string, Given, string]>([
   expect(log).toContain(words);
 });
 
-test.each(JOB_KINDS.map((kind) => [kind.id, kind] as const))(
+test.each(KINDS.map((kind) => [kind.id, kind] as const))(
   'in %s, no wrong setting makes another look wrong',
   async (id, { settings }) => {
     await using stage = await createStage();

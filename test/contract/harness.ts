@@ -13,8 +13,9 @@ import type { Host } from '../../shared/host/host.ts';
 import { createHttp, HTTP_TIMINGS, type HttpTimings } from '../../shared/http/http.ts';
 import type { Json } from '../../shared/json.ts';
 import { run } from '../../shared/run/run.ts';
-import { allSettings } from '../../shared/services/all-settings.ts';
 import { JOB_KINDS } from '../../shared/services/index.ts';
+import { KIND_SETTINGS } from '../../shared/services/kind-settings.ts';
+import { runSettings } from '../../shared/settings/run-settings.ts';
 import { brokerSecrets } from '../simulators/brokers-tenant.ts';
 import { VERCEL } from '../simulators/vercel-tenant.ts';
 import { createWorld, type RecordedRequest, type World, type WorldOptions } from '../simulators/world.ts';
@@ -118,6 +119,7 @@ export async function runStep(stage: Stage, step: Step): Promise<StepResult> {
     host,
     hostSettings: step.ci === 'bitbucket' ? bitbucketSettings : buildkiteSettings,
     kinds: JOB_KINDS,
+    kindSettings: KIND_SETTINGS,
     files,
     env,
     protectedVariables: step.ci === 'bitbucket' ? BITBUCKET_PROTECTED : BUILDKITE_PROTECTED,
@@ -144,7 +146,7 @@ export async function runStep(stage: Stage, step: Step): Promise<StepResult> {
 }
 
 const KIND_IDS = JOB_KINDS.map(({ id }) => id);
-const PIPE_SETTINGS = { ...allSettings(JOB_KINDS), ...bitbucketSettings };
+const PIPE_SETTINGS = { ...runSettings(KIND_IDS), ...KIND_SETTINGS, ...bitbucketSettings };
 
 function lastReport(world: World) {
   return world.reports.reports().at(-1)?.current;

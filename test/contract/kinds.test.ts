@@ -3,9 +3,9 @@ import { buildkiteSettings } from '../../buildkite-plugin/buildkite-settings.ts'
 import { bitbucketSettings } from '../../pipe/bitbucket-settings.ts';
 import { EXIT } from '../../shared/errors.ts';
 import { isObject, parseJson, stringifyJson } from '../../shared/json.ts';
-import { JOB_KINDS } from '../../shared/services/index.ts';
 import { runSettings } from '../../shared/settings/run-settings.ts';
 import { collectFaults, parseSettings, type Setting } from '../../shared/settings/settings.ts';
+import { KINDS } from '../../tools/kinds.ts';
 import { createStage, runStep, type StepResult, sentTo } from './harness.ts';
 import { CIS, KIND_SAMPLES, type KindSample } from './kind-samples.ts';
 
@@ -14,12 +14,12 @@ const SAMPLES_AND_CIS = KIND_SAMPLES.flatMap((sample) => CIS.map((ci) => [sample
 const BASE_OUTPUTS = ['kind', 'id', 'url', 'submission-key', 'attempt', 'commit', 'result', 'state', 'failure'];
 
 test('every kind has a sample', () => {
-  expect(KIND_SAMPLES.map(({ id }) => id)).toEqual(JOB_KINDS.map(({ id }) => id));
+  expect(KIND_SAMPLES.map(({ id }) => id)).toEqual(KINDS.map(({ id }) => id));
 });
 
 const SETTINGS = [
-  ['every run', runSettings(JOB_KINDS.map(({ id }) => id))] as const,
-  ...JOB_KINDS.map(({ id, settings }) => [id, settings] as const),
+  ['every run', runSettings(KINDS.map(({ id }) => id))] as const,
+  ...KINDS.map(({ id, settings }) => [id, settings] as const),
   ['a pipe', bitbucketSettings] as const,
   ['a plugin', buildkiteSettings] as const,
 ].flatMap(([owner, settings]) => Object.entries<Setting>(settings).map(([name, each]) => [name, owner, each] as const));
@@ -41,7 +41,7 @@ test('a name means the same kind of value wherever it is', () => {
   expect([...forms].filter(([, names]) => names.size > 1)).toEqual([]);
 });
 
-test.each(JOB_KINDS.map((kind) => [kind.id, kind] as const))('%s describes every output', async (id, kind) => {
+test.each(KINDS.map((kind) => [kind.id, kind] as const))('%s describes every output', async (id, kind) => {
   for (const description of Object.values(kind.outputs)) expect(description).toMatch(/\S/);
   expect(Object.keys(kind.outputs).filter((name) => BASE_OUTPUTS.includes(name))).toEqual([]);
   await using stage = await createStage();
@@ -129,7 +129,7 @@ test.each(SAMPLES)('%s has Buildkite hide every token before it is used', async 
   for (const { token } of stage.world.agentApi.oidcRequests()) expect(concealed).toContain(token);
 });
 
-const LABELLED = JOB_KINDS.filter(({ settings }) => 'provenance-labels' in settings).map(({ id }) => id);
+const LABELLED = KINDS.filter(({ settings }) => 'provenance-labels' in settings).map(({ id }) => id);
 
 test.each(SAMPLES.filter(([id]) => LABELLED.includes(id)))('%s carries its origin', async (id, sample) => {
   await using stage = await createStage();

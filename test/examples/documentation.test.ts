@@ -5,8 +5,7 @@ import { buildkiteSettings } from '../../buildkite-plugin/buildkite-settings.ts'
 import { bitbucketSettings, pipeVariable } from '../../pipe/bitbucket-settings.ts';
 import { ERROR_CATALOGUE } from '../../shared/errors.ts';
 import { bindRun } from '../../shared/run/bind.ts';
-import { allSettings } from '../../shared/services/all-settings.ts';
-import { JOB_KINDS } from '../../shared/services/index.ts';
+import { ALL_SETTINGS, KINDS } from '../../tools/kinds.ts';
 import { anchor, codeSpans, fences, headings, links } from './markdown.ts';
 import { PIPE, PLUGIN, parsePipeline, pipeEntries, pluginEntries } from './pipelines.ts';
 import { checkoutWithOutputs, pipeStep, pluginStep, ROOT } from './steps.ts';
@@ -60,11 +59,11 @@ describe.each(GUIDES)('%s', (path) => {
   const page = read(path);
 
   test('every setting that it names exists', () => {
-    const settings = Object.keys({ ...allSettings(JOB_KINDS), ...buildkiteSettings, ...bitbucketSettings });
-    const outputs = ['submission-key', ...JOB_KINDS.flatMap((kind) => Object.keys(kind.outputs))];
+    const settings = Object.keys({ ...ALL_SETTINGS, ...buildkiteSettings, ...bitbucketSettings });
+    const outputs = ['submission-key', ...KINDS.flatMap((kind) => Object.keys(kind.outputs))];
     const others = [
       ...Object.keys(ERROR_CATALOGUE),
-      ...JOB_KINDS.map(({ id }) => id),
+      ...KINDS.map(({ id }) => id),
       'max-time',
       'run-now',
       'x-token-auth',

@@ -8,8 +8,9 @@ import { checkoutFiles } from '../../shared/edge/checkout-files.ts';
 import type { Files } from '../../shared/files.ts';
 import { isArray, isObject, type Json, stringifyJson } from '../../shared/json.ts';
 import type { BindEnvironment } from '../../shared/run/bind.ts';
-import { allSettings } from '../../shared/services/all-settings.ts';
 import { JOB_KINDS } from '../../shared/services/index.ts';
+import { KIND_SETTINGS } from '../../shared/services/kind-settings.ts';
+import { ALL_SETTINGS } from '../../tools/kinds.ts';
 import { agentOverHttp } from '../contract/agent-over-http.ts';
 import { AGENT_ACCESS_TOKEN, BITBUCKET, BUILDKITE_JOB, COMMIT } from '../simulators/tenant.ts';
 import { type Entry, parsePipeline } from './pipelines.ts';
@@ -76,11 +77,12 @@ export interface StepOptions {
 export function pipeStep({ settings }: Entry, { files, write = () => undefined, env = {} }: StepOptions) {
   const own = { ...bitbucketVariables(), ...env };
   const all: Record<string, string> = { ...pipeDefaults(), ...own, ...pipeVariables(settings, own) };
-  const given = readPipeVariables(all, { ...allSettings(JOB_KINDS), ...bitbucketSettings });
+  const given = readPipeVariables(all, { ...ALL_SETTINGS, ...bitbucketSettings });
   return {
     host: bitbucketHost({ env: all, settings: given, files, write }),
     hostSettings: bitbucketSettings,
     kinds: JOB_KINDS,
+    kindSettings: KIND_SETTINGS,
     files,
     env: all,
     protectedVariables: BITBUCKET_PROTECTED,
@@ -108,6 +110,7 @@ export function pluginStep(
     host: buildkiteHost({ env: all, settings: given, files, agent, write }),
     hostSettings: buildkiteSettings,
     kinds: JOB_KINDS,
+    kindSettings: KIND_SETTINGS,
     files,
     env: all,
     protectedVariables: BUILDKITE_PROTECTED,

@@ -48,7 +48,7 @@ interface Module {
 
 function wingOf(path: string): string {
   const parts = path.split('/');
-  if (path.endsWith('/main.ts') && parts.length === 2) return 'main';
+  if (parts.at(-1) === 'main.ts') return 'main';
   if (parts[0] === 'pipe') return 'pipe host';
   if (parts[0] === 'buildkite-plugin') return 'plugin host';
   if (parts[0] !== 'shared') return parts[0] ?? '';
@@ -157,6 +157,15 @@ test('no service is named in a host or in the story, and no CI in a service', ()
   // Settings may name both CIs to their users. Databricks calls one of its Git providers bitbucketCloud.
   const shown = /description: .*|expected: .*|example: .*|bitbucket(?=Cloud|\\?\.org)/gi;
   expect(naming(/^shared\/services\//, /buildkite|bitbucket/i, shown)).toEqual([]);
+});
+
+test('each kind is what the list says of it, and is loaded only when a step is of it', async () => {
+  const loaded = await Promise.all(JOB_KINDS.map(({ load }) => load()));
+  expect(loaded.map(({ id, title }) => ({ id, title }))).toEqual(JOB_KINDS.map(({ id, title }) => ({ id, title })));
+  const early = modules
+    .filter(({ path }) => wingOf(path) !== 'service')
+    .filter(({ atOnce }) => atOnce.some((name) => isOurs(name) && wingOf(name) === 'service'));
+  expect(early.map(({ path }) => path)).toEqual([]);
 });
 
 test('the list of kinds has every folder of a service, and no name twice', () => {

@@ -7,6 +7,7 @@ import { type Binding, defineKind, type Job, type JobKind } from '../../shared/k
 import { type BoundRun, bindRun } from '../../shared/run/bind.ts';
 import { specSettings } from '../../shared/settings/run-settings.ts';
 import { flag, list, secret, secretMap, text } from '../../shared/settings/settings.ts';
+import { listedSettings } from '../../tools/kinds.ts';
 import { recordingHost } from './recording-host.ts';
 
 type Given = Readonly<Record<string, Json>>;
@@ -95,7 +96,8 @@ async function bound({ settings, env = {}, host: changes = {}, job = {} }: Step)
   const of = await bindRun({
     host,
     hostSettings: { pause: flag({ description: '' }) },
-    kinds,
+    kinds: kinds.map((kind) => ({ ...kind, load: async () => kind })),
+    kindSettings: listedSettings(kinds),
     files: files as Files,
     env,
     protectedVariables: { has: (name) => name === 'CI_TOKEN' },

@@ -83,7 +83,8 @@ async function cancelled(left: Left) {
   await cancelRemembered(left.remembered ?? RUNNING, {
     host,
     hostSettings: {},
-    kinds: [train, { ...train, id: 'serve' }],
+    kinds: [train, { ...train, id: 'serve' }].map((kind) => ({ ...kind, load: async () => kind })),
+    kindSettings: {},
     files: {} as Files,
     env: {},
     protectedVariables: { has: () => false },

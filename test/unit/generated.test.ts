@@ -7,10 +7,9 @@ import { afterAll, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { isArray, isObject, type Json } from '../../shared/json.ts';
 import { PROJECT } from '../../shared/project.ts';
-import { allSettings } from '../../shared/services/all-settings.ts';
-import { JOB_KINDS } from '../../shared/services/index.ts';
 import { bundle } from '../../tools/bundle.ts';
 import { replaceSections, staleFiles } from '../../tools/generate.ts';
+import { ALL_SETTINGS, KINDS } from '../../tools/kinds.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const read = (path: string) => readFile(join(ROOT, path), 'utf8');
@@ -101,7 +100,7 @@ test("a kind's settings may hold placeholders, whatever else they must look like
   const { configuration } = parse(await read('plugin.yml')) as { configuration: object };
   const agent = new Ajv(UNIONS).compile(configuration);
   const editor = new Ajv(UNIONS).compile(JSON.parse(await read('schema/plugin-configuration.schema.json')));
-  for (const kind of JOB_KINDS) {
+  for (const kind of KINDS) {
     const config = Object.fromEntries(
       Object.entries(kind.settings).flatMap(([name, { form, example }]) =>
         ['text', 'list', 'map'].includes(form) ? [[name, withPlaceholders(example)]] : [],
@@ -130,7 +129,7 @@ function withPlaceholders(example: Json): Json {
 }
 
 test('no option has two separators in a row, which agents would turn into one variable', () => {
-  for (const name of Object.keys(allSettings(JOB_KINDS))) expect(name).toMatch(/^[a-z]+(?:-[a-z]+)*$/);
+  for (const name of Object.keys(ALL_SETTINGS)) expect(name).toMatch(/^[a-z]+(?:-[a-z]+)*$/);
 });
 
 test('every plugin entry in the README is valid, and names the current version', async () => {

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { bitbucketSettings, pipeVariable, readPipeVariables } from '../../pipe/bitbucket-settings.ts';
-import { allSettings } from '../../shared/services/all-settings.ts';
-import { JOB_KINDS } from '../../shared/services/index.ts';
+import { ALL_SETTINGS } from '../../tools/kinds.ts';
 
-const known = { ...allSettings(JOB_KINDS), ...bitbucketSettings };
+const known = { ...ALL_SETTINGS, ...bitbucketSettings };
 const read = (env: Readonly<Record<string, string>>) => Object.fromEntries(readPipeVariables(env, known));
 
 describe('the variables of a pipe', () => {

@@ -9,6 +9,7 @@ import { createHttp, HTTP_TIMINGS } from '../../shared/http/http.ts';
 import type { Json } from '../../shared/json.ts';
 import { run } from '../../shared/run/run.ts';
 import { JOB_KINDS } from '../../shared/services/index.ts';
+import { KIND_SETTINGS } from '../../shared/services/kind-settings.ts';
 
 const SETTINGS = new Map<string, Json>([
   ['job', 'databricks-run-now'],
@@ -25,6 +26,7 @@ function runWith(getSubjectToken: () => Promise<never>, signal: AbortSignal) {
     host: { ...host, subjectTokens: { ...host.subjectTokens, getSubjectToken } },
     hostSettings: bitbucketSettings,
     kinds: JOB_KINDS,
+    kindSettings: KIND_SETTINGS,
     files,
     env: {},
     protectedVariables: BITBUCKET_PROTECTED,

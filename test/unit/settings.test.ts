@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { type Json, parseJson } from '../../shared/json.ts';
 import { databricksRunNow } from '../../shared/services/databricks/run-now.ts';
 import { vertexCustomJob } from '../../shared/services/vertex-ai/custom-job.ts';
@@ -126,9 +126,9 @@ describe('settings', () => {
 
 describe('a setting that does not exist', () => {
   const known = new Set(['service-account', 'region', 'project', 'job']);
-  const refuse = (name: string, elsewhere: ReadonlyMap<string, string> = new Map()) => {
+  const refuse = (name: string, elsewhere: Parameters<typeof refuseUnknown>[2] = {}) => {
     const faults = collectFaults(upper);
-    refuseUnknown([name], known, elsewhere, faults, upper);
+    refuseUnknown([name], known, elsewhere, faults);
     return faults.messages;
   };
 
@@ -144,8 +144,8 @@ describe('a setting that does not exist', () => {
   });
 
   it('is refused with its owner, where another kind has it', () => {
-    expect(refuse('host', new Map([['host', 'databricks-submit-run']]))).toEqual([
-      'HOST: belongs to databricks-submit-run; remove it or change JOB',
+    expect(refuse('host', { host: { kinds: ['databricks-submit-run', 'databricks-run-now'] } })).toEqual([
+      'HOST: belongs to databricks-submit-run and databricks-run-now; remove it or change JOB',
     ]);
   });
 

@@ -6,6 +6,7 @@ import { checkoutFiles } from '../../shared/edge/checkout-files.ts';
 import type { Json } from '../../shared/json.ts';
 import { bindRun } from '../../shared/run/bind.ts';
 import { JOB_KINDS } from '../../shared/services/index.ts';
+import { KIND_SETTINGS } from '../../shared/services/kind-settings.ts';
 import { sampleOf } from '../contract/kind-samples.ts';
 
 const DAY = 86_400;
@@ -26,6 +27,7 @@ async function waitSeconds(kind: string, given: Readonly<Record<string, Json>>):
     host,
     hostSettings: buildkiteSettings,
     kinds: JOB_KINDS,
+    kindSettings: KIND_SETTINGS,
     files,
     env,
     protectedVariables: new Set(),

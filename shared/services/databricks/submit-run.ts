@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import type { CiContext } from '../../host/ci-context.ts';
 import { originOf } from '../../host/origin.ts';
 import { defined, isObject, type Json, type JsonObject, listAt, numberAt, textAt } from '../../json.ts';
@@ -12,12 +12,12 @@ import { databricksSettings, databricksTrust, isTrustworthyHost } from './trust-
 const permission = () =>
   z
     .strictObject({
-      user_name: z.string().optional(),
-      group_name: z.string().optional(),
-      service_principal_name: z.string().optional(),
+      user_name: z.optional(z.string()),
+      group_name: z.optional(z.string()),
+      service_principal_name: z.optional(z.string()),
       permission_level: z.enum(['CAN_VIEW', 'CAN_MANAGE_RUN', 'CAN_MANAGE', 'IS_OWNER']),
     })
-    .refine((entry) => Object.keys(entry).length === 2, 'one principal each');
+    .check(z.refine((entry) => Object.keys(entry).length === 2, 'one principal each'));
 
 const settings = {
   ...databricksSettings,
