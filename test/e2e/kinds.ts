@@ -17,15 +17,11 @@ export interface KindInUse extends KindSample {
   jobIn(world: World): { readonly id: string; readonly url?: string };
 }
 
-function inUse(sample: KindSample, specFile?: { readonly path: string; readonly text: string }): KindInUse {
-  const settings: KindSample['settings'] = (ci) => ({
-    ...stepOf(sample, ci).settings,
-    ...(specFile === undefined ? {} : { spec: specFile.path }),
-  });
+function inUse(sample: KindSample): KindInUse {
   return {
     ...sample,
-    settings,
-    checkout: specFile === undefined ? stepOf(sample, 'bitbucket').files : { [specFile.path]: specFile.text },
+    settings: (ci) => stepOf(sample, ci).settings,
+    checkout: stepOf(sample, 'bitbucket').files,
     hang: (world) => sample.script(world, { queuedMs: 0, runningMs: HOUR, end: 'success' }),
     submitted: (world) => sample.jobs(world).length,
     cancellations: ({ requests }) => requests.filter((request) => isSentTo(request, sample.targets.cancel)).length,
@@ -35,6 +31,13 @@ function inUse(sample: KindSample, specFile?: { readonly path: string; readonly 
     },
   };
 }
+
+export const KINDS_IN_USE: readonly KindInUse[] = KIND_SAMPLES.map(inUse);
+
+/** Those whose jobs can be cancelled. */
+export const CANCELLABLE_KINDS: readonly KindInUse[] = KINDS_IN_USE.filter(
+  ({ targets }) => targets.cancel !== undefined,
+);
 
 export const JOB_YAML = `displayName: resnet-@{short-commit}
 jobSpec:
@@ -58,22 +61,35 @@ environments:
     spec: { environment_version: "2" }
 `;
 
-export const KINDS_IN_USE: readonly KindInUse[] = KIND_SAMPLES.map((sample) => inUse(sample));
+/** A kind by itself, with as little set as will do, and with its spec at a path. */
+function plainly(
+  id: string,
+  unset: readonly string[],
+  spec?: { readonly path: string; readonly text: string },
+): KindInUse {
+  const kind = inUse(sampleOf(id));
+  const settings: KindInUse['settings'] = (ci) => ({
+    ...Object.fromEntries(Object.entries(kind.settings(ci)).filter(([name]) => !unset.includes(name))),
+    ...(spec === undefined ? {} : { spec: spec.path }),
+  });
+  return { ...kind, settings, ...(spec === undefined ? {} : { checkout: { [spec.path]: spec.text } }) };
+}
 
-/** Those whose jobs can be cancelled. */
-export const CANCELLABLE_KINDS: readonly KindInUse[] = KINDS_IN_USE.filter(
-  ({ targets }) => targets.cancel !== undefined,
-);
-
-// Those that single tests are about.
-export const VERTEX = inUse(sampleOf('vertex-custom-job'), { path: 'training/job.yaml', text: JOB_YAML });
-export const SUBMIT_RUN = inUse(sampleOf('databricks-submit-run'), { path: 'training/run.yaml', text: RUN_YAML });
-export const RUN_NOW = inUse(sampleOf('databricks-run-now'));
-export const FLOW_RUN = inUse(sampleOf('prefect-flow-run'));
-export const DEPLOYMENT_UPDATE = inUse(sampleOf('prefect-deployment-update'));
-export const DEPLOY = inUse(sampleOf('vercel-deployment'));
-export const PROMOTE = inUse(sampleOf('vercel-promote'));
-export const ROLLBACK = inUse(sampleOf('vercel-rollback'));
+export const VERTEX = plainly('vertex-custom-job', [], { path: 'training/job.yaml', text: JOB_YAML });
+export const SUBMIT_RUN = plainly('databricks-submit-run', ['git-source'], {
+  path: 'training/run.yaml',
+  text: RUN_YAML,
+});
+export const RUN_NOW = plainly('databricks-run-now', []);
+export const FLOW_RUN = plainly('prefect-flow-run', ['service-account', 'tags', 'job-variables']);
+export const DEPLOYMENT_UPDATE = plainly('prefect-deployment-update', ['service-account', 'tags', 'job-variables']);
+const deploy = plainly('vercel-deployment', ['target', 'aliases', 'set']);
+export const DEPLOY: KindInUse = {
+  ...deploy,
+  checkout: { ...deploy.checkout, '.vercel/output/builds.json': '{"target":"preview","builds":[]}' },
+};
+export const PROMOTE = plainly('vercel-promote', []);
+export const ROLLBACK = plainly('vercel-rollback', []);
 
 /** Where the company's secrets lie at Google. */
 export function googleSecret(name: string): string {
