@@ -86,7 +86,7 @@ export const vertexCustomJob = defineKind({
     const trust = googleTrust(values);
     const identity = trust.serviceAccount ?? `principal of ${trust.provider}`;
     if (trust.delegates.length > 0 && trust.serviceAccount === undefined)
-      faults.add('delegates', 'needs service-account');
+      faults.add('delegates', 'needs service-account', { about: ['service-account'] });
     const wishes = {
       displayName: values['display-name'],
       labels: values.labels ?? {},
