@@ -132,25 +132,36 @@ const TELLING_CLAIMS = [
 ] as const;
 
 /** Issuer, subject, audience and the claims that trust is bound to, one a line. Never the token. */
-export function describeToken({ issuer, subject, audiences, expiresAt, claims }: SubjectToken): readonly string[] {
+export function describeToken(token: SubjectToken): readonly string[] {
+  return tellingFacts(token).map(([name, value]) => `${name} ${value}`);
+}
+
+/** The same by name. */
+function tellingFacts({
+  issuer,
+  subject,
+  audiences,
+  expiresAt,
+  claims,
+}: SubjectToken): readonly (readonly [name: string, value: string])[] {
   const telling = TELLING_CLAIMS.flatMap((name) => {
     const value = claims[name];
-    return value === undefined || value === null || value === '' ? [] : [`${name} ${plainLine(String(value), 200)}`];
+    return value === undefined || value === null || value === ''
+      ? []
+      : [[name, plainLine(String(value), 200)] as const];
   });
   return [
-    `issuer ${plainLine(issuer, 300)}`,
-    `subject ${plainLine(subject, 400)}`,
-    `audience ${audiences.map((value) => plainLine(value, 300)).join(', ')}`,
-    `expires ${isoTime(expiresAt) ?? 'never'}`,
+    ['issuer', plainLine(issuer, 300)],
+    ['subject', plainLine(subject, 400)],
+    ['audience', audiences.map((value) => plainLine(value, 300)).join(', ')],
+    ['expires', isoTime(expiresAt) ?? 'never'],
     ...telling,
   ];
 }
 
 /** Prints who is asking, as a small table. */
 export function logToken(log: Log, token: SubjectToken): void {
-  const rows = describeToken(token).map(
-    (line) => [line.slice(0, line.indexOf(' ')), line.slice(line.indexOf(' ') + 1)] as const,
-  );
+  const rows = tellingFacts(token);
   const width = Math.max(...rows.map(([name]) => name.length));
   for (const [name, value] of rows) log.info(`${name.padEnd(width)}  ${value}`);
 }
