@@ -1,4 +1,4 @@
-import type { Log } from '../shared/host/host.ts';
+import type { Log, Section } from '../shared/host/host.ts';
 import { plainText } from '../shared/remote-text.ts';
 
 const paint = (code: number) => (text: string) => `\u001b[${code}m${text}\u001b[0m`;
@@ -7,26 +7,22 @@ const green = paint(32);
 const yellow = paint(33);
 const gray = paint(90);
 
-// Groups that a reader wants to see without a click are open, the others closed.
-const OPEN = /^(?:Result|Error|Wait|The step was cancelled)/;
-const EMOJI: readonly (readonly [RegExp, string])[] = [
-  [/^Identity/, ':closed_lock_with_key:'],
-  [/^(?:Submit|Attach)/, ':rocket:'],
-  [/^Wait/, ':hourglass_flowing_sand:'],
-  [/^(?:Dry run|Request)/, ':mag:'],
-  [/^Error/, ':x:'],
-  [/^The step was cancelled/, ':octagonal_sign:'],
-  [/^Result/, ':checkered_flag:'],
-];
+// Groups that a reader wants to see without a click are open (+++), the others closed.
+const GROUPS: Readonly<Record<Section, string>> = {
+  identity: '--- :closed_lock_with_key:',
+  submit: '--- :rocket:',
+  wait: '+++ :hourglass_flowing_sand:',
+  request: '--- :mag:',
+  cancel: '+++ :octagonal_sign:',
+  result: '+++ :checkered_flag:',
+  error: '+++ :x:',
+};
 
 /** A log for Buildkite: groups, links, and nothing at the beginning of a line that could open a group by accident. */
 export function buildkiteLog(write: (text: string) => void, debug: boolean): Log {
   const line = (text: string) => write(`${text}\n`);
   return {
-    section: (title) => {
-      const emoji = EMOJI.find(([pattern]) => pattern.test(title))?.[1] ?? ':package:';
-      line(`${OPEN.test(title) ? '+++' : '---'} ${emoji} ${plainText(title).replaceAll('\n', ' ')}`);
-    },
+    section: (kind, title) => line(`${GROUPS[kind]} ${plainText(title).replaceAll('\n', ' ')}`),
     info: (text) => line(`  ${keepLinks(text)}`),
     success: (text) => line(green(`✔ ${plainText(text)}`)),
     warning: (text) => line(yellow(`⚠ ${plainText(text)}`)),
@@ -42,10 +38,12 @@ export function buildkiteLog(write: (text: string) => void, debug: boolean): Log
 }
 
 // https://buildkite.com/docs/pipelines/configure/links-and-images-in-log-output
-function link(url: string, text = url): string {
-  const field = (value: string) =>
-    plainText(value).replace(/[\\';\n]/g, (character) => `%${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
-  return `\u001b]1339;url='${field(url)}';content='${field(text)}'\u0007`;
+function link(url: string): string {
+  const field = plainText(url).replace(
+    /[\\';\n]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
+  return `\u001b]1339;url='${field}';content='${field}'\u0007`;
 }
 
 const LINK = /\u001b\]1339;url='[^'\u0007\u001b]*';content='[^'\u0007\u001b]*'\u0007/g;

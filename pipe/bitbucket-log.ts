@@ -13,7 +13,7 @@ const gray = paint(90);
 export function bitbucketLog(write: (text: string) => void, debug: boolean): Log {
   const line = (text: string) => write(`${text}\n`);
   return {
-    section: (title) => line(`\n${bold(blue(`▸ ${plainText(title)}`))}`),
+    section: (_kind, title) => line(`\n${bold(blue(`▸ ${plainText(title)}`))}`),
     info: (text) => line(`  ${plainText(text)}`),
     success: (text) => line(green(`✔ ${plainText(text)}`)),
     warning: (text) => line(yellow(`WARNING: ${plainText(text)}`)),

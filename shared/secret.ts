@@ -27,3 +27,6 @@ export class Secret {
     return REDACTED;
   }
 }
+
+/** Stands for a token in requests that are shown before there is one. */
+export const PLACEHOLDER = new Secret(REDACTED);

@@ -1,19 +1,20 @@
 import type { RunLife } from '../test/simulators/databricks-run-life.ts';
 import type { NewRun } from '../test/simulators/databricks-runs.ts';
 import type { RunLife as FlowRunLife } from '../test/simulators/prefect-run-life.ts';
-import type { CustomJob } from '../test/simulators/vertex-custom-job-rules.ts';
 import type { LifeStep } from '../test/simulators/vertex-job-life.ts';
+import type { Job } from '../test/simulators/vertex-job-rules.ts';
 import type { WorldOptions } from '../test/simulators/world.ts';
 
 /** What the name of a simulated job does: for people who try things by hand, and can change nothing but the job. */
 export const NAMES_THAT_MATTER = {
   fail: 'it fails in its own code',
   endless: 'it runs until it is cancelled',
+  partly: 'where it is a batch prediction, it fails for some instances',
 } as const;
 
 /** Simulated jobs whose lives go by their names. */
 export const livesByName: Pick<WorldOptions, 'google' | 'databricks'> = {
-  google: { script: lifeOfCustomJob },
+  google: { script: lifeOfJob },
   databricks: { script: lifeOfRun },
 };
 
@@ -33,13 +34,13 @@ export const FLOW_RUN_LIVES: readonly FlowRunLife[] = [1, 2].map(() => ({
   artifacts: [{ atMs: 400, ...METRICS }],
 }));
 
-function lifeOfCustomJob({ displayName }: CustomJob): readonly LifeStep[] {
+function lifeOfJob({ displayName }: Job): readonly LifeStep[] {
   const pending = { state: 'JOB_STATE_PENDING', forReads: 1 };
   const running = { state: 'JOB_STATE_RUNNING', forReads: 2 };
   if (says(displayName, 'endless')) return [pending, { state: 'JOB_STATE_RUNNING' }];
-  return says(displayName, 'fail')
-    ? [pending, running, { state: 'JOB_STATE_FAILED', error: REPLICA_FAILED }]
-    : [pending, running, { state: 'JOB_STATE_SUCCEEDED' }];
+  if (says(displayName, 'fail')) return [pending, running, { state: 'JOB_STATE_FAILED', error: REPLICA_FAILED }];
+  const instances = says(displayName, 'partly') ? { successful: 97, failed: 3 } : { successful: 100 };
+  return [pending, running, { state: 'JOB_STATE_SUCCEEDED', instances }];
 }
 
 function lifeOfRun({ runName, runType, jobParameters = [] }: NewRun): RunLife {

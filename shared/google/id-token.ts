@@ -2,6 +2,7 @@ import { decodeJwt } from 'jose';
 import { type Answer, answerJson, type HttpCall } from '../http/http.ts';
 import type { CredentialSource } from '../identity/credential.ts';
 import type { ExchangeEnvironment } from '../identity/exchange.ts';
+import { type AccessToken, accessToken } from '../identity/exchanged-credential.ts';
 import { tokenAt } from '../identity/token-answer.ts';
 import { type AccountToken, federatedCredential } from './credential.ts';
 import { accountCall, type GoogleTrust } from './trust.ts';
@@ -38,12 +39,12 @@ export function idTokenCall(trust: GoogleAccountTrust, audience: string): HttpCa
 }
 
 /** The token of an answer, with the end that it names. */
-export function readIdToken(answer: Answer): ReturnType<AccountToken['read']> {
+export function readIdToken(answer: Answer): AccessToken | undefined {
   const token = tokenAt(answerJson(answer), 'token');
   if (token === undefined) return undefined;
   try {
     const { exp } = decodeJwt(token.reveal());
-    return { token, expiresAt: typeof exp === 'number' ? exp * 1000 : undefined };
+    return accessToken(token, typeof exp === 'number' ? exp * 1000 : undefined);
   } catch {
     // jose's message is left out: it may quote the token.
     return undefined;

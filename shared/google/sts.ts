@@ -3,11 +3,8 @@ import {
   type IdentityPoolClientOptions,
 } from 'google-auth-library/build/src/auth/identitypoolclient.js';
 import { StsCredentials } from 'google-auth-library/build/src/auth/stscredentials.js';
-import { type Answer, answerJson, type Http, unreadable } from '../http/http.ts';
-import type { SubjectToken } from '../identity/subject-token.ts';
-import { tokenAt } from '../identity/token-answer.ts';
+import { type Answer, answerJson, type Http } from '../http/http.ts';
 import type { Secret } from '../secret.ts';
-import { explainSts } from './exchange-rejections.ts';
 import { type GoogleTrust, providerAudience, SCOPE, tokenUrl } from './trust.ts';
 
 type Adapter = NonNullable<NonNullable<IdentityPoolClientOptions['transporterOptions']>['adapter']>;
@@ -23,16 +20,15 @@ class FederatedClient extends IdentityPoolClient {
 /**
  * Exchanges the CI's token at Google's security token service (RFC 8693).
  * https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token
- * @returns the federated token and the service's answer.
- * @throws SubmitError what a refusal means, or that the service cannot be used.
+ * @returns the service's answer, which may be a refusal.
+ * @throws SubmitError that the service cannot be used.
  */
 export async function exchangeAtSts(
   trust: GoogleTrust,
-  subject: SubjectToken,
+  subjectToken: Secret,
   http: Http,
   signal: AbortSignal,
-  howToRequest: readonly string[],
-): Promise<{ readonly token: Secret; readonly answer: Answer }> {
+): Promise<Answer> {
   const endpoint = tokenUrl(trust);
   let answer: Answer | undefined;
   let failure: unknown;
@@ -65,15 +61,12 @@ export async function exchangeAtSts(
       // So is the way through a proxy: where a variable names one, the library would load an agent of its own.
       noProxy: [/^/],
     },
-    subject_token_supplier: { getSubjectToken: async () => subject.token.reveal() },
+    subject_token_supplier: { getSubjectToken: async () => subjectToken.reveal() },
   };
   // A client for each exchange: its own cache goes by the machine's clock and by age, ours by what the service said.
   // Its errors are not looked at, since they carry the token; what happened is told by the answer.
   await new FederatedClient(options, endpoint).getAccessToken().catch(() => undefined);
   if (failure !== undefined) throw failure;
   if (answer === undefined) throw new TypeError('the library made no exchange');
-  if (answer.status !== 200) throw explainSts(trust, subject, answer, howToRequest);
-  const token = tokenAt(answerJson(answer), 'access_token');
-  if (token === undefined) throw unreadable(endpoint, answer);
-  return { token, answer };
+  return answer;
 }

@@ -1,8 +1,9 @@
+import { formCall, jsonCall } from '../http/calls.ts';
 import { bearer, type HttpCall } from '../http/http.ts';
 import { urlPart } from '../http/url-part.ts';
 import type { SubjectTokenDemand } from '../identity/subject-token.ts';
-import type { JsonObject } from '../json.ts';
-import { Secret } from '../secret.ts';
+import { defined, type JsonObject } from '../json.ts';
+import { PLACEHOLDER } from '../secret.ts';
 
 /** The only scope that Vertex AI takes. */
 export const SCOPE = 'https://www.googleapis.com/auth/cloud-platform';
@@ -39,31 +40,33 @@ export function impersonationCall(trust: GoogleTrust): HttpCall {
 export function accountCall(trust: GoogleTrust, method: string, body: JsonObject): HttpCall {
   const account = urlPart(trust.serviceAccount ?? '');
   const delegates = trust.delegates.map((delegate) => `projects/-/serviceAccounts/${delegate}`);
-  return {
-    method: 'POST',
-    url: `https://iamcredentials.${trust.universeDomain}/v1/projects/-/serviceAccounts/${account}:${method}`,
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ ...body, ...(delegates.length === 0 ? {} : { delegates }) }),
-  };
+  return jsonCall(
+    'POST',
+    `https://iamcredentials.${trust.universeDomain}/v1/projects/-/serviceAccounts/${account}:${method}`,
+    { ...body, ...(delegates.length === 0 ? {} : { delegates }) },
+  );
+}
+
+/**
+ * The token exchange at Google's security token service, field by field what the library sends.
+ * https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token
+ */
+export function exchangeCall(trust: GoogleTrust, subjectToken: string): HttpCall {
+  return formCall(tokenUrl(trust), {
+    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+    audience: providerAudience(trust),
+    scope: SCOPE,
+    requested_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+    subject_token: subjectToken,
+    subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+  });
 }
 
 /** The requests of a login, with placeholders for tokens. */
 export function loginCalls(trust: GoogleTrust): readonly HttpCall[] {
-  const exchange: HttpCall = {
-    method: 'POST',
-    url: tokenUrl(trust),
-    headers: { 'content-type': 'application/x-www-form-urlencoded' },
-    body: new URLSearchParams({
-      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
-      audience: providerAudience(trust),
-      scope: SCOPE,
-      requested_token_type: 'urn:ietf:params:oauth:token-type:access_token',
-      subject_token: '[redacted]',
-      subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
-    }).toString(),
-  };
-  const impersonation = { ...impersonationCall(trust), secretHeaders: bearer(new Secret('')) };
-  return trust.serviceAccount === undefined ? [exchange] : [exchange, impersonation];
+  const exchange = exchangeCall(trust, PLACEHOLDER.reveal());
+  if (trust.serviceAccount === undefined) return [exchange];
+  return [exchange, { ...impersonationCall(trust), secretHeaders: bearer(PLACEHOLDER) }];
 }
 
 /** What a token must say to be accepted: the audience that is set, else the provider's own name in either form. */
@@ -73,6 +76,6 @@ export function googleDemand(provider: string, audience: string | undefined, dir
     audiences: audience === undefined ? [`https:${name}`, name] : [audience],
     acceptsDefault: audience === undefined,
     // A federated token ends with the token handed in; a service account's token does not.
-    ...(direct ? { lifetimeSeconds: 3600 } : {}),
+    ...defined({ lifetimeSeconds: direct ? 3600 : undefined }),
   };
 }

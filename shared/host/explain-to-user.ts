@@ -11,7 +11,7 @@ export function explainToUser(
   { log, spell }: { readonly log: ErrorLog; readonly spell: Host['spell'] },
 ): void {
   const { happened, presented, expected, words, remedy, link } = error.explanation;
-  log.section('Error');
+  log.section('error', 'Error');
   log.error(`${error.code}: ${happened}`);
   const spelled = (lines: readonly string[] = []) =>
     lines.map((line) => line.replace(/«([a-z-]+)»/g, (_all, name: string) => spell(name)));

@@ -27,9 +27,12 @@ export interface SubjectTokenRequest {
   readonly signal: AbortSignal;
 }
 
+/** What a part of the log is about: it decides how the part is shown. */
+export type Section = 'identity' | 'submit' | 'wait' | 'request' | 'cancel' | 'result' | 'error';
+
 /** The log of one step, in the style of its CI. Text from a service goes through `remote` only. */
 export interface Log {
-  section(title: string): void;
+  section(kind: Section, title: string): void;
   info(line: string): void;
   success(line: string): void;
   warning(line: string): void;
@@ -38,7 +41,7 @@ export interface Log {
   /** Lines of untrusted text, made harmless and set apart. */
   remote(lines: readonly string[]): void;
   /** How a link is written in this log. */
-  link(url: string, text?: string): string;
+  link(url: string): string;
 }
 
 /** A job that runs. */

@@ -36,7 +36,7 @@ export function withRedaction(host: Host): Host {
   const ownLines = stream();
   const remoteLines = stream();
   const cleanLog: Log = {
-    section: (title) => log.section(ownLines(title)),
+    section: (kind, title) => log.section(kind, ownLines(title)),
     info: (line) => log.info(ownLines(line)),
     success: (line) => log.success(ownLines(line)),
     warning: (line) => log.warning(ownLines(line)),
@@ -46,7 +46,7 @@ export function withRedaction(host: Host): Host {
       if (lines.length > 0) log.remote(remoteLines(lines.join('\n')).split('\n'));
     },
     // Before it becomes a control sequence, of which a part would be no text.
-    link: (url, text) => log.link(clean(url), text === undefined ? text : clean(text)),
+    link: (url) => log.link(clean(url)),
   };
   return {
     ...host,

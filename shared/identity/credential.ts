@@ -3,17 +3,21 @@ import { SubmitError } from '../errors.ts';
 import type { Log } from '../host/host.ts';
 import type { Answer, SecretHeaders } from '../http/http.ts';
 
-/** What a service knows its caller by. */
-export interface Credential {
-  readonly headers: SecretHeaders;
+/** What has an end. */
+export interface Expiring {
   /** Milliseconds since the epoch. */
   readonly expiresAt: number;
 }
 
+/** What a service knows its caller by. */
+export interface Credential extends Expiring {
+  readonly headers: SecretHeaders;
+}
+
 /** Asked before every request, so that a wait outlives any one token. */
-export interface CredentialSource {
+export interface CredentialSource<Held extends Expiring = Credential> {
   /** A credential that is not about to expire. Concurrent callers share one exchange. */
-  get(signal: AbortSignal): Promise<Credential>;
+  get(signal: AbortSignal): Promise<Held>;
   /**
    * For a service that refused the credential before its time: the next `get` exchanges anew. Where that fails, it is used
    * further, since a single refusal may be a passing one.
@@ -32,34 +36,34 @@ const MARGIN_MS = 60_000;
 /** How long before the end of a step's only token the credential is exchanged a last time, to get the longest life. */
 const LAST_EXCHANGE_MS = 120_000;
 
-export interface CredentialCacheOptions {
-  readonly exchange: (signal: AbortSignal) => Promise<Credential>;
+interface CredentialCacheOptions<Held extends Expiring> {
+  readonly exchange: (signal: AbortSignal) => Promise<Held>;
   readonly clock: Clock;
   readonly log: Pick<Log, 'warning'>;
   /** The end of the step's only subject token in ms, once it is known; undefined where the CI gives new ones. */
-  readonly subjectEndsAt: () => number | undefined;
-  /** How long a credential lives whatever is left of the subject token, in ms; 0 where it ends with it. */
-  readonly ownLifeMs: number;
+  readonly subjectEndsAt?: () => number | undefined;
+  /** How long a credential lives whatever is left of the subject token, in ms; left out where it ends with it. */
+  readonly ownLifeMs?: number | undefined;
 }
 
 /** Keeps a credential until shortly before it expires. */
-export function cachedCredential({
+export function cachedCredential<Held extends Expiring>({
   exchange,
   clock,
   log,
-  subjectEndsAt,
-  ownLifeMs,
-}: CredentialCacheOptions): CredentialSource {
-  let cached: Obtained | undefined;
+  subjectEndsAt = () => undefined,
+  ownLifeMs = 0,
+}: CredentialCacheOptions<Held>): CredentialSource<Held> {
+  let cached: { readonly held: Held; readonly obtainedAt: number } | undefined;
   let isRefused = false;
-  let pending: Promise<Credential> | undefined;
+  let pending: Promise<Held> | undefined;
 
-  const exchangeOnce = (signal: AbortSignal): Promise<Credential> => {
+  const exchangeOnce = (signal: AbortSignal): Promise<Held> => {
     pending ??= exchange(signal)
-      .then((credential) => {
-        cached = { ...credential, obtainedAt: clock.now() };
+      .then((held) => {
+        cached = { held, obtainedAt: clock.now() };
         isRefused = false;
-        return credential;
+        return held;
       })
       .finally(() => {
         pending = undefined;
@@ -69,22 +73,22 @@ export function cachedCredential({
 
   return {
     get: async (signal) => {
-      const current = cached;
-      if (current === undefined) return exchangeOnce(signal);
+      if (cached === undefined) return exchangeOnce(signal);
+      const { held, obtainedAt } = cached;
       const now = clock.now();
-      const usable = now < current.expiresAt;
+      const usable = now < held.expiresAt;
       const endsAt = subjectEndsAt() ?? Number.POSITIVE_INFINITY;
       // With the only subject token gone, what is left is all there is.
-      if (now >= endsAt && usable) return current;
+      if (now >= endsAt && usable) return held;
       const lastExchange = endsAt - LAST_EXCHANGE_MS;
-      const lastChance = now >= lastExchange && current.obtainedAt < lastExchange;
-      if (isFresh(current, now) && !lastChance && !isRefused) return current;
+      const lastChance = now >= lastExchange && obtainedAt < lastExchange;
+      if (isFresh(held.expiresAt, obtainedAt, now) && !lastChance && !isRefused) return held;
       return exchangeOnce(signal).catch((error: unknown) => {
         if (!usable) throw error;
         if (isRefused && error instanceof SubmitError)
           log.warning(`A credential was refused, and no other can be had (${error.code}: ${error.message})`);
         isRefused = false;
-        return current;
+        return held;
       });
     },
     renew: () => {
@@ -95,8 +99,8 @@ export function cachedCredential({
       const endsAt = subjectEndsAt();
       if (endsAt === undefined || cached === undefined) return undefined;
       return clock.now() < endsAt
-        ? Math.max(cached.expiresAt, endsAt - LAST_EXCHANGE_MS + ownLifeMs)
-        : cached.expiresAt;
+        ? Math.max(cached.held.expiresAt, endsAt - LAST_EXCHANGE_MS + ownLifeMs)
+        : cached.held.expiresAt;
     },
   };
 }
@@ -129,9 +133,7 @@ export function joinedCredential(sources: readonly CredentialSource[]): Credenti
   };
 }
 
-type Obtained = Credential & { readonly obtainedAt: number };
-
 /** How much of the life is kept as margin depends on the life: short credentials would else never count as fresh. */
-function isFresh({ expiresAt, obtainedAt }: Obtained, now: number): boolean {
+function isFresh(expiresAt: number, obtainedAt: number, now: number): boolean {
   return now < expiresAt - Math.min(MARGIN_MS, (expiresAt - obtainedAt) / 4);
 }

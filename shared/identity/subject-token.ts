@@ -2,6 +2,7 @@ import { decodeJwt, type JWTPayload } from 'jose';
 import { type Clock, formatDuration, isoTime } from '../clock.ts';
 import { SubmitError } from '../errors.ts';
 import type { Log, SubjectTokenSource } from '../host/host.ts';
+import { defined } from '../json.ts';
 import { plainLine } from '../remote-text.ts';
 import type { Secret } from '../secret.ts';
 
@@ -40,11 +41,7 @@ export async function getSubjectToken(
 ): Promise<SubjectToken> {
   const [audience] = demand.audiences;
   const { lifetimeSeconds } = demand;
-  const token = await source.getSubjectToken({
-    audience,
-    signal,
-    ...(lifetimeSeconds === undefined ? {} : { lifetimeSeconds }),
-  });
+  const token = await source.getSubjectToken({ audience, signal, ...defined({ lifetimeSeconds }) });
   const subjectToken = readSubjectToken(token);
   const now = clock.now();
   if (subjectToken.expiresAt <= now) {
@@ -84,7 +81,7 @@ export async function getSubjectToken(
  * Reads the claims of a token without verifying it.
  * @throws SubmitError `token-malformed`. The error holds no part of the token.
  */
-export function readSubjectToken(token: Secret): SubjectToken {
+function readSubjectToken(token: Secret): SubjectToken {
   let claims: JWTPayload;
   try {
     claims = decodeJwt(token.reveal());
@@ -133,17 +130,11 @@ const TELLING_CLAIMS = [
 
 /** Issuer, subject, audience and the claims that trust is bound to, one a line. Never the token. */
 export function describeToken(token: SubjectToken): readonly string[] {
-  return tellingFacts(token).map(([name, value]) => `${name} ${value}`);
+  return tokenRows(token).map(([name, value]) => `${name} ${value}`);
 }
 
-/** The same by name. */
-function tellingFacts({
-  issuer,
-  subject,
-  audiences,
-  expiresAt,
-  claims,
-}: SubjectToken): readonly (readonly [name: string, value: string])[] {
+function tokenRows(token: SubjectToken): readonly (readonly [name: string, value: string])[] {
+  const { issuer, subject, audiences, expiresAt, claims } = token;
   const telling = TELLING_CLAIMS.flatMap((name) => {
     const value = claims[name];
     return value === undefined || value === null || value === ''
@@ -161,7 +152,7 @@ function tellingFacts({
 
 /** Prints who is asking, as a small table. */
 export function logToken(log: Log, token: SubjectToken): void {
-  const rows = tellingFacts(token);
+  const rows = tokenRows(token);
   const width = Math.max(...rows.map(([name]) => name.length));
   for (const [name, value] of rows) log.info(`${name.padEnd(width)}  ${value}`);
 }

@@ -1,20 +1,18 @@
-import type { Clock } from '../clock.ts';
 import { SubmitError } from '../errors.ts';
 import type { Files } from '../files.ts';
 import { onlySubmission } from '../host/earlier-outputs.ts';
 import type { Host, Outputs } from '../host/host.ts';
 import { readOutputsFile } from '../host/outputs-file.ts';
-import type { ServiceClient } from '../identity/service-client.ts';
-import type { Job, JobKind } from '../kind.ts';
+import type { Session } from '../identity/session.ts';
+import type { JobKind, Run } from '../kind.ts';
 import { plainLine } from '../remote-text.ts';
-import { LIST_DELAYS_MS, lookRepeatedly } from './look-up.ts';
-import type { Submitted } from './submit.ts';
+import type { Delivered } from './deliver/deliver.ts';
+import { LIST_DELAYS_MS, lookRepeatedly } from './deliver/look-up.ts';
 
 interface AttachEnvironment {
   readonly host: Host;
-  readonly clock: Clock;
+  readonly session: Session;
   readonly files: Files;
-  readonly signal: AbortSignal;
 }
 
 /**
@@ -24,26 +22,25 @@ interface AttachEnvironment {
 export async function resolveAttachment(
   reference: string,
   kind: JobKind,
-  job: Job,
-  client: ServiceClient,
-  { host, files, clock, signal }: AttachEnvironment,
-): Promise<Submitted> {
+  run: Run,
+  { host, files, session }: AttachEnvironment,
+): Promise<Delivered> {
   const [scheme, ...rest] = reference.split(':');
   const value = rest.join(':');
   if (scheme === 'key') {
-    const look = async () => (await job.find?.(client, value, signal))?.at(-1);
-    const run = await lookRepeatedly(look, LIST_DELAYS_MS, { clock, signal });
-    signal.throwIfAborted();
-    if (run === undefined) throw nothingThere(`No job carries the submission key ${value}`, host);
-    return { ...run, origin: 'found' };
+    const look = async () => (await run.find?.(session, value))?.at(-1);
+    const found = await lookRepeatedly(look, LIST_DELAYS_MS, session);
+    session.signal.throwIfAborted();
+    if (found === undefined) throw nothingThere(`No job carries the submission key ${value}`, host);
+    return { ...found, origin: 'found', run };
   }
   if (scheme === 'step') {
-    const all = (await host.earlierOutputs?.(value, signal)) ?? [];
+    const all = (await host.earlierOutputs?.(value, session.signal)) ?? [];
     const outputs = onlySubmission(all, { kind: kind.id, setting: 'attach', step: value });
-    return fromOutputs(outputs, reference, kind, job, host);
+    return fromOutputs(outputs, reference, kind, run, host);
   }
-  if (scheme === 'file') return fromOutputs(await readOutputs(value, files, host), reference, kind, job, host);
-  return { id: job.readReference(reference) ?? reference, attempt: 1, origin: 'found' };
+  if (scheme === 'file') return fromOutputs(await readOutputs(value, files, host), reference, kind, run, host);
+  return { id: run.readReference(reference) ?? reference, attempt: 1, origin: 'found', run };
 }
 
 /**
@@ -69,8 +66,8 @@ async function readOutputs(path: string, files: Files, host: Host): Promise<Outp
   return file.outputs;
 }
 
-function fromOutputs(outputs: Outputs | undefined, reference: string, kind: JobKind, job: Job, host: Host): Submitted {
-  const id = outputs?.id === undefined || outputs.kind !== kind.id ? undefined : job.readReference(outputs.id);
+function fromOutputs(outputs: Outputs | undefined, reference: string, kind: JobKind, run: Run, host: Host): Delivered {
+  const id = outputs?.id === undefined || outputs.kind !== kind.id ? undefined : run.readReference(outputs.id);
   if (id === undefined) {
     throw nothingThere(
       `${plainLine(reference, 200)} holds no submission of ${kind.id} that could be attached to`,
@@ -78,7 +75,7 @@ function fromOutputs(outputs: Outputs | undefined, reference: string, kind: JobK
     );
   }
   const attempt = Number(outputs?.attempt);
-  return { id, attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1, origin: 'found' };
+  return { id, attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1, origin: 'found', run };
 }
 
 function nothingThere(happened: string, host: Host): SubmitError {

@@ -4,7 +4,7 @@ import type { CiContext } from '../host/ci-context.ts';
 import type { Host } from '../host/host.ts';
 import type { ProtectedVariables } from '../host/protected-variables.ts';
 import type { Json, JsonObject } from '../json.ts';
-import type { Job, JobKind, ListedKind } from '../kind.ts';
+import type { JobKind, ListedKind, Plan, Run } from '../kind.ts';
 import { runSettings } from '../settings/run-settings.ts';
 import {
   collectFaults,
@@ -38,7 +38,7 @@ export type RunValues = SettingValues<ReturnType<typeof runSettings>>;
 /** A step whose every setting is checked. */
 export interface BoundRun {
   readonly kind: JobKind;
-  readonly job: Job;
+  readonly plan: Plan;
   readonly values: RunValues;
   /** How long the job is waited for, in seconds. */
   readonly waitSeconds: number;
@@ -71,7 +71,7 @@ export async function bindRun(environment: BindEnvironment): Promise<BoundRun> {
   const attach = values?.attach ?? (host.settings.has('attach') ? '' : undefined);
   const specIsUnread = spec === undefined && given.has('spec');
   if (!specIsUnread) kind.checkSpec(spec, attach !== undefined, faults);
-  const job = await kind.bind(given, {
+  const plan = await kind.bind(given, {
     context: host.context,
     subjectTokens: host.subjectTokens,
     spec,
@@ -81,22 +81,23 @@ export async function bindRun(environment: BindEnvironment): Promise<BoundRun> {
     earlierOutputs: host.earlierOutputs,
     faults,
   });
-  if (values?.attach !== undefined && job !== undefined && !isAttachable(values.attach, job, host)) {
+  if (values?.attach !== undefined && plan !== undefined && !isAttachable(values.attach, plan.run, host)) {
     faults.add('attach', `expected ${shared.attach.expected}; got ${showValue(values.attach)}`);
   }
   for (const { setting, problem } of await host.publishProblems()) faults.add(setting, problem);
-  if (faults.messages.length > 0 || values === undefined || job === undefined) throw await invalid(faults, environment);
+  if (faults.messages.length > 0 || values === undefined || plan === undefined)
+    throw await invalid(faults, environment);
   const waitSeconds = host.settings.has('timeout')
     ? values.timeout
-    : (job.longestSeconds ?? Math.max(values.timeout, job.serverTimeoutSeconds ?? 0));
-  return { kind, job, values, waitSeconds };
+    : (plan.longestSeconds ?? Math.max(values.timeout, (plan.does === 'run' ? plan.serverTimeoutSeconds : 0) ?? 0));
+  return { kind, plan, values, waitSeconds };
 }
 
-function isAttachable(reference: string, job: Job, host: Host): boolean {
+function isAttachable(reference: string, run: Run, host: Host): boolean {
   if (/^step:./.test(reference)) return host.earlierOutputs !== undefined;
   if (/^file:./.test(reference)) return true;
-  if (/^key:/.test(reference)) return /^key:[0-9a-f]{64}$/.test(reference) && job.find !== undefined;
-  return job.readReference(reference) !== undefined;
+  if (/^key:/.test(reference)) return /^key:[0-9a-f]{64}$/.test(reference) && run.find !== undefined;
+  return run.readReference(reference) !== undefined;
 }
 
 function placeholdersOf({ host, env, kindSettings, protectedVariables }: BindEnvironment): Placeholders {
@@ -180,11 +181,18 @@ async function invalid(faults: Faults, { host }: BindEnvironment): Promise<Submi
   });
 }
 
+/** The key of a bound run as far as its settings tell. An attached run goes by how it was named. */
+export function keyOfRun(bound: BoundRun, context: CiContext): string {
+  const { plan, values } = bound;
+  const payload = plan.does === 'attach' ? { attach: values.attach ?? '' } : plan.submission.payload;
+  return keyOfSubmission(bound, payload, context);
+}
+
 /**
- * The key of a bound run, which also depends on where the run is submitted: the same spec in two projects, workspaces or servers
- * is two submissions. An attached run goes by how it was named.
+ * The key of what is submitted, which also depends on where it goes: the same spec in two projects, workspaces or servers is two
+ * submissions.
  */
-export function keyOfRun({ job, kind, values }: BoundRun, context: CiContext): string {
-  const submitted = job.payload ?? { attach: values.attach ?? '' };
-  return submissionKey(context, kind.id, [job.origin, job.place ?? '', submitted], values.instance);
+export function keyOfSubmission({ kind, plan, values }: BoundRun, payload: JsonObject, context: CiContext): string {
+  const { origin, place } = plan.access;
+  return submissionKey(context, kind.id, [origin, place ?? '', payload], values.instance);
 }

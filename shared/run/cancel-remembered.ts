@@ -1,11 +1,11 @@
-import type { Clock } from '../clock.ts';
 import { SubmitError } from '../errors.ts';
 import type { RememberedJob, SentJob } from '../host/host.ts';
 import { withRedaction } from '../host/redaction.ts';
+import { isSuccess } from '../http/http.ts';
 import type { CredentialSource } from '../identity/credential.ts';
-import { createServiceClient, type ServiceClient } from '../identity/service-client.ts';
+import { openSession, type Session } from '../identity/session.ts';
 import type { Json } from '../json.ts';
-import type { Job } from '../kind.ts';
+import type { Run } from '../kind.ts';
 import { bindRun } from './bind.ts';
 import type { RunEnvironment } from './run.ts';
 
@@ -31,7 +31,7 @@ interface Progress {
 export async function cancelRemembered(remembered: RememberedJob, environment: RunEnvironment): Promise<void> {
   const host = withRedaction(environment.host);
   if (host.settings.get('job') !== remembered.kind) return;
-  host.log.section('Cancel the job that the step left running');
+  host.log.section('cancel', 'Cancel the job that the step left running');
   const limit = AbortSignal.timeout(BUDGET_MS);
   const timeIsUp = new Promise<never>((_resolve, reject) => {
     limit.addEventListener('abort', () => reject(limit.reason), { once: true });
@@ -59,47 +59,44 @@ async function cancel(
   const known = 'id' in remembered ? remembered.id : undefined;
   // Nothing is submitted any more: a job whose id is known is attached to.
   const settings = known === undefined ? host.settings : new Map<string, Json>([...host.settings, ['attach', known]]);
-  const { job, values } = await bindRun({ ...environment, host: { ...host, settings } });
-  const { cancellation } = job;
+  const { plan, values } = await bindRun({ ...environment, host: { ...host, settings } });
+  const { access, run } = plan;
+  const { cancellation } = run;
   if (cancellation === undefined) return;
   if (values['on-cancel'] === 'detach') {
     log.info(`The job keeps running (${host.spell('on-cancel')}: detach)`);
     return;
   }
-  progress.credential = job.credential({ http, clock, log, subjectTokens, conceal });
-  const client = createServiceClient(http, progress.credential, job.explain);
-  const id = 'key' in remembered ? await findSent(remembered, job, client, clock, limit) : known;
+  const exchange = { http, clock, log, subjectTokens, conceal };
+  progress.credential = access.credential(exchange);
+  const session = openSession(exchange, progress.credential, access.explain, limit);
+  const id = 'key' in remembered ? await findSent(remembered, run, session) : known;
   if (id === undefined) {
-    const why = job.find === undefined ? 'this service cannot be searched for it' : 'it does not show up so far';
+    const why = run.find === undefined ? 'this service cannot be searched for it' : 'it does not show up so far';
     log.warning(`${mayExist(remembered)}; ${why}`);
     log.info('If it exists, a retry of this step finds it and attaches to it.');
     log.info(`To cancel it instead, look up its id at the service: ${cancellation.command('ID')}`);
     return;
   }
   // Only an id in the kind's own form is printed or sent.
-  if (job.readReference(id) !== id) throw new TypeError(`not an id of ${remembered.kind}`);
+  if (run.readReference(id) !== id) throw new TypeError(`not an id of ${remembered.kind}`);
   progress.byHand = cancellation.command(id);
-  const result = await client.attempt(cancellation.call(id), limit);
-  const accepted = result.kind === 'answer' && result.status >= 200 && result.status < 300;
-  const refusal = accepted ? cancellation.refusal?.(result) : undefined;
+  const result = await session.attempt(cancellation.call(id));
+  const accepted = result.kind === 'answer' && isSuccess(result);
+  const refusal = accepted ? cancellation.refusal(result) : undefined;
   if (accepted && refusal === undefined) log.success(`The cancellation of ${id} was accepted`);
   else if (refusal?.isFinal === true) log.warning(`${id} was not cancelled: ${refusal.reason}`);
   else log.warning(`${id} may still be running; cancel it by hand: ${progress.byHand}`);
 }
 
 /** The run that a submission without an answer made; undefined when none shows up, or the service cannot be asked. */
-async function findSent(
-  { key, attempt }: SentJob,
-  job: Job,
-  client: ServiceClient,
-  clock: Clock,
-  limit: AbortSignal,
-): Promise<string | undefined> {
+async function findSent({ key, attempt }: SentJob, { find }: Run, session: Session): Promise<string | undefined> {
+  const { clock, signal } = session;
   const until = clock.now() + LOOK_MS;
   for (;;) {
-    const found = (await job.find?.(client, key, limit))?.find((run) => run.attempt === attempt);
-    if (found !== undefined || job.find === undefined || clock.now() + LOOK_PAUSE_MS > until) return found?.id;
-    await clock.sleep(LOOK_PAUSE_MS, limit);
+    const found = (await find?.(session, key))?.find((run) => run.attempt === attempt);
+    if (found !== undefined || find === undefined || clock.now() + LOOK_PAUSE_MS > until) return found?.id;
+    await clock.sleep(LOOK_PAUSE_MS, signal);
   }
 }
 

@@ -1,26 +1,25 @@
-import { type Clock, formatDuration } from '../clock.ts';
+import { formatDuration } from '../clock.ts';
 import { EXIT, exitCodeOf, SubmitError } from '../errors.ts';
 import type { Host, Outputs } from '../host/host.ts';
 import type { Report, ReportFact } from '../host/report.ts';
-import { isTransient } from '../http/http.ts';
-import type { ServiceClient } from '../identity/service-client.ts';
-import { type Conclusion, type FailureCause, isOver, type RunStatus } from '../kind.ts';
+import { isSuccess, isTransient } from '../http/http.ts';
+import type { Session } from '../identity/session.ts';
+import { defined } from '../json.ts';
+import { type Conclusion, type FailureCause, isOver, type RunLog, type RunStatus } from '../kind.ts';
 import { plainLine } from '../remote-text.ts';
 import type { BoundRun } from './bind.ts';
+import type { Delivered } from './deliver/deliver.ts';
 import type { Grace } from './grace.ts';
 import type { Narration } from './narration.ts';
-import type { Submitted } from './submit.ts';
 import type { WatchEnd } from './watch.ts';
 
 export interface EndingEnvironment {
   readonly bound: BoundRun;
   readonly host: Host;
-  readonly client: ServiceClient;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
+  readonly session: Session;
   readonly grace: Grace;
   readonly narration: Narration;
-  readonly submitted: Submitted;
+  readonly delivered: Delivered;
   /** When the wait began, in ms. */
   readonly startedAt: number;
 }
@@ -47,7 +46,7 @@ const CAUSES: Readonly<Record<FailureCause, string>> = {
 export async function conclude(ending: WatchEnd, environment: EndingEnvironment): Promise<number> {
   switch (ending.end) {
     case 'over':
-      return concludeOver(ending.status, environment);
+      return concludeOver(ending.status, ending.log, environment);
     case 'aborted':
       return concludeAborted(ending.status, environment);
     case 'deadline':
@@ -57,17 +56,15 @@ export async function conclude(ending: WatchEnd, environment: EndingEnvironment)
   }
 }
 
-async function concludeOver(status: RunStatus, environment: EndingEnvironment): Promise<number> {
-  const { bound, host, client, clock, narration, submitted, startedAt, signal } = environment;
+async function concludeOver(
+  status: RunStatus,
+  runLog: RunLog | undefined,
+  environment: EndingEnvironment,
+): Promise<number> {
+  const { host, session, narration, startedAt } = environment;
   const { log } = host;
-  const conclusion = await bound.job
-    .conclude(client, submitted.id, status, signal, clock)
-    .catch((error: unknown): Conclusion => {
-      log.warning(
-        `The job's output cannot be read: ${error instanceof SubmitError ? error.message : signal.aborted ? 'the step was cancelled' : 'a fault of keyless-submit; please report it'}`,
-      );
-      return { outputs: {}, notes: [] };
-    });
+  const { clock } = session;
+  const conclusion = await conclusionOf(status, runLog, environment);
   for (const note of conclusion.notes) {
     log.info(`${note.title}:`);
     log.remote(note.lines);
@@ -80,11 +77,10 @@ async function concludeOver(status: RunStatus, environment: EndingEnvironment): 
     ...conclusion.outputs,
     result: status.phase,
     state: status.word,
-    ...(failure === undefined ? {} : { failure: failure.cause }),
-    ...(status.url === undefined ? {} : { url: status.url }),
+    ...defined({ failure: failure?.cause, url: status.url }),
   };
   const summary = describeEnd(status, took);
-  log.section('Result');
+  log.section('result', 'Result');
   if (status.phase === 'succeeded') log.success(summary);
   else log.error(summary);
   if (failure !== undefined && failure.message !== '') log.remote([plainLine(failure.message, 2_000)]);
@@ -94,7 +90,7 @@ async function concludeOver(status: RunStatus, environment: EndingEnvironment): 
   const report: Omit<Report, 'title'> = {
     state: status.phase === 'succeeded' ? 'passed' : 'failed',
     summary,
-    ...(outputs.url === undefined ? {} : { url: outputs.url }),
+    ...defined({ url: outputs.url }),
     facts: [...narration.baseFacts, { label: 'Duration', value: took }, ...outputFacts(conclusion.outputs)],
     remote: [
       ...(failure === undefined ? [] : [failure.message]),
@@ -104,6 +100,31 @@ async function concludeOver(status: RunStatus, environment: EndingEnvironment): 
   await narration.ended(outputs, report, { forget: true, limit: AbortSignal.timeout(SETTLE_MS) });
   if (status.phase === 'succeeded') return EXIT.done;
   return status.phase === 'cancelled' ? EXIT.cancelledElsewhere : EXIT.jobFailed;
+}
+
+/** What is left to tell of a run: the rest of its log, and what its kind knows. */
+async function conclusionOf(
+  status: RunStatus,
+  runLog: RunLog | undefined,
+  { host, session, delivered }: EndingEnvironment,
+): Promise<Conclusion> {
+  try {
+    const lines = (await runLog?.rest(session, status)) ?? [];
+    const { outputs, notes } = await delivered.run.conclude(session, delivered.id, status);
+    return {
+      outputs,
+      notes: [...(lines.length === 0 ? [] : [{ title: "The end of the run's log", lines }]), ...notes],
+    };
+  } catch (error) {
+    const why =
+      error instanceof SubmitError
+        ? error.message
+        : session.signal.aborted
+          ? 'the step was cancelled'
+          : 'a fault of keyless-submit; please report it';
+    host.log.warning(`The job's output cannot be read: ${why}`);
+    return { outputs: {}, notes: [] };
+  }
 }
 
 function describeEnd(status: RunStatus, took: string): string {
@@ -126,16 +147,17 @@ function outputFacts(outputs: Outputs): readonly ReportFact[] {
 }
 
 async function concludeAborted(status: RunStatus | undefined, environment: EndingEnvironment): Promise<number> {
-  const { bound, host, grace, narration, signal, submitted } = environment;
+  const { bound, delivered, host, grace, narration, session } = environment;
+  const { signal } = session;
   const { log } = host;
-  log.section(`The step was cancelled (${String(signal.reason)})`);
+  log.section('cancel', `The step was cancelled (${String(signal.reason)})`);
   const detach = bound.values['on-cancel'] === 'detach';
   // Between the success of a run and what is left to do then, there is nothing to cancel.
   const over = status !== undefined && isOver(status);
   const cancelled = detach || over ? undefined : await cancelRun(environment, grace.cancel);
   const left = over
-    ? `${submitted.id} had ended (${plainLine(status.word, 80)}), and what was to be done at its end may not be`
-    : `${submitted.id} keeps running (${host.spell('on-cancel')}: detach)`;
+    ? `${delivered.id} had ended (${plainLine(status.word, 80)}), and what was to be done at its end may not be`
+    : `${delivered.id} keeps running (${host.spell('on-cancel')}: detach)`;
   const what = cancelled?.sentence ?? left;
   const summary = `The step was cancelled; ${what}`;
   log.warning(summary);
@@ -146,10 +168,10 @@ async function concludeAborted(status: RunStatus | undefined, environment: Endin
 }
 
 async function concludeDeadline(status: RunStatus | undefined, environment: EndingEnvironment): Promise<SubmitError> {
-  const { bound, host, narration, submitted } = environment;
+  const { bound, delivered, host, narration } = environment;
   const cancel = bound.values['on-cancel'] === 'cancel';
   const cancelled = cancel ? await cancelRun(environment, AbortSignal.timeout(CANCEL_MS)) : undefined;
-  const outcome = cancelled?.sentence ?? `${submitted.id} keeps running (${host.spell('on-cancel')}: detach)`;
+  const outcome = cancelled?.sentence ?? `${delivered.id} keeps running (${host.spell('on-cancel')}: detach)`;
   const happened = `The job is not over after ${formatDuration(bound.waitSeconds * 1000)}; ${outcome}`;
   // What could not be cancelled is left for the second chance.
   const last = { forget: cancelled?.done ?? true, limit: AbortSignal.timeout(SETTLE_MS) };
@@ -168,8 +190,8 @@ async function concludeDeadline(status: RunStatus | undefined, environment: Endi
 }
 
 async function concludeCredential(status: RunStatus | undefined, environment: EndingEnvironment): Promise<SubmitError> {
-  const { narration, submitted } = environment;
-  const happened = `This step's credential is about to end and the CI gives no second token; ${submitted.id} keeps running`;
+  const { delivered, narration } = environment;
+  const happened = `This step's credential is about to end and the CI gives no second token; ${delivered.id} keeps running`;
   await tellUnfinished(happened, status, environment, { forget: true, limit: AbortSignal.timeout(SETTLE_MS) });
   return new SubmitError('wait-credential-ended', {
     happened,
@@ -186,31 +208,33 @@ function describeState(status: RunStatus | undefined): readonly string[] {
 
 /** Cancels with one request, and one more if the first failed and time is left. */
 async function cancelRun(
-  { bound, client, clock, host, submitted }: EndingEnvironment,
+  { bound, delivered, session }: EndingEnvironment,
   limit: AbortSignal,
 ): Promise<{ readonly done: boolean; readonly sentence: string }> {
-  const { job } = bound;
-  const { cancellation } = job;
-  if (cancellation === undefined) return { done: true, sentence: `${submitted.id} cannot be taken back` };
-  const call = cancellation.call(submitted.id);
+  const { id, run } = delivered;
+  const { cancellation } = run;
+  if (cancellation === undefined) return { done: true, sentence: `${id} cannot be taken back` };
+  const { clock, log } = session;
+  const call = cancellation.call(id);
   let why = '';
   try {
     for (let round = 1; round <= 2; round += 1) {
-      const result = await client.attempt(call, limit);
-      if (result.kind === 'answer' && result.status >= 200 && result.status < 300) {
-        const refusal = cancellation.refusal?.(result);
-        if (refusal === undefined) return { done: true, sentence: `the cancellation of ${submitted.id} was accepted` };
-        if (refusal.isFinal) return { done: true, sentence: `${submitted.id} was not cancelled: ${refusal.reason}` };
+      const result = await session.until(limit).attempt(call);
+      if (result.kind === 'answer' && isSuccess(result)) {
+        const refusal = cancellation.refusal(result);
+        if (refusal === undefined) return { done: true, sentence: `the cancellation of ${id} was accepted` };
+        if (refusal.isFinal) return { done: true, sentence: `${id} was not cancelled: ${refusal.reason}` };
         why = ` (${refusal.reason})`;
       } else if (result.kind === 'answer' && !isTransient(result.status)) {
-        return { done: true, sentence: `${submitted.id} was not cancelled: ${job.explain(call, result).message}` };
+        const { message } = bound.plan.access.explain(call, result);
+        return { done: true, sentence: `${id} was not cancelled: ${message}` };
       }
       if (round === 1) await clock.sleep(CANCEL_PAUSE_MS, limit);
     }
   } catch (error) {
-    host.log.debug(`cancelling: ${error instanceof Error ? plainLine(error.message, 200) : 'failed'}`);
+    log.debug(`cancelling: ${error instanceof Error ? plainLine(error.message, 200) : 'failed'}`);
   }
-  const byHand = `${submitted.id} could not be cancelled in time${why}; cancel it by hand: ${cancellation.command(submitted.id)}`;
+  const byHand = `${id} could not be cancelled in time${why}; cancel it by hand: ${cancellation.command(id)}`;
   return { done: false, sentence: byHand };
 }
 
@@ -225,13 +249,12 @@ async function tellUnfinished(
     ...narration.baseOutputs,
     ...status?.outputs,
     result: 'unfinished',
-    ...(url === undefined ? {} : { url }),
-    ...(status === undefined ? {} : { state: status.word }),
+    ...defined({ url, state: status?.word }),
   };
   const report = {
     state: 'failed',
     summary,
-    ...(url === undefined ? {} : { url }),
+    ...defined({ url }),
     facts: narration.baseFacts,
     ...(status?.detail === undefined ? {} : { remote: [status.detail] }),
   } as const;

@@ -2,10 +2,11 @@ import { formatDuration } from '../clock.ts';
 import { EXIT, SubmitError } from '../errors.ts';
 import type { Host, Outputs } from '../host/host.ts';
 import type { Report, ReportFact } from '../host/report.ts';
+import { defined } from '../json.ts';
 import type { RunStatus } from '../kind.ts';
 import { plainLine } from '../remote-text.ts';
 import type { BoundRun } from './bind.ts';
-import type { Submitted } from './submit.ts';
+import type { Delivered } from './deliver/deliver.ts';
 
 /** What the user is told of a submitted job besides its states: log, report and outputs. Reporting never fails the step. */
 export interface Narration {
@@ -31,13 +32,15 @@ export interface Narration {
 
 /** Binds the telling to one submitted job. `firstKey` is what stood for its key before it was prepared. */
 export function createNarration(
-  { kind, job, values }: BoundRun,
+  { kind, plan, values }: BoundRun,
   host: Host,
-  { id, attempt, origin }: Submitted,
+  { id, attempt, origin, run }: Delivered,
   { key, firstKey }: { readonly key: string; readonly firstKey: string },
 ): Narration {
   const { log, context } = host;
-  const startUrl = job.url(id);
+  const { cancellation } = run;
+  const isChange = plan.does === 'change';
+  const startUrl = run.url(id);
   let told: Promise<unknown> = Promise.resolve();
   const warned = new Set<string>();
 
@@ -64,29 +67,29 @@ export function createNarration(
     });
   };
 
-  const title = `${kind.title}: ${job.title}`;
+  const title = `${kind.title}: ${plan.title}`;
   const baseOutputs: Outputs = {
     kind: kind.id,
     id,
-    ...(startUrl === undefined ? {} : { url: startUrl }),
-    ...(job.payload === undefined ? {} : { 'submission-key': key }),
+    ...defined({ url: startUrl }),
+    ...(plan.does === 'attach' ? {} : { 'submission-key': key }),
     attempt: String(attempt),
     commit: context.commit,
   };
   const baseFacts: ReportFact[] = [
     { label: 'Commit', value: context.commit },
-    { label: 'Identity', value: job.identity },
+    { label: 'Identity', value: plan.access.identity },
   ];
   const followUp = [
-    ...(job.readReference(id) === undefined ? [] : [`To wait for it in a later step: ${host.spell('attach')}: ${id}`]),
-    ...(job.cancellation === undefined ? [] : [`To cancel it: ${job.cancellation.command(id)}`]),
+    ...(run.readReference(id) === undefined ? [] : [`To wait for it in a later step: ${host.spell('attach')}: ${id}`]),
+    ...(cancellation === undefined ? [] : [`To cancel it: ${cancellation.command(id)}`]),
   ];
   const report = (state: Report['state'], summary: string, url: string | undefined): Report => ({
     title,
     state,
     summary,
     facts: baseFacts,
-    ...(url === undefined ? {} : { url }),
+    ...defined({ url }),
   });
 
   let shownUrl: string | undefined;
@@ -99,7 +102,7 @@ export function createNarration(
   const lookForTwin = async (): Promise<void> => {
     const twin = await host.previousOutputs(key);
     // An earlier run of this step published an earlier attempt.
-    if (twin?.attempt !== String(attempt) || job.repeatable === true) return;
+    if (twin?.attempt !== String(attempt)) return;
     const isShared = twin.id === id;
     log.warning(
       isShared
@@ -112,16 +115,16 @@ export function createNarration(
   const submitted = async (): Promise<void> => {
     const which = `${id}${attempt > 1 ? ` (attempt ${attempt})` : ''}`;
     if (origin === 'created') log.success(`Submitted ${which}`);
-    else log.info(`Attaching to ${which}`);
+    else if (!isChange) log.info(`Attaching to ${which}`);
     log.debug(`submission key ${key}`);
     showUrl(startUrl);
     // Before anything else: from now on a killed step must be able to cancel its job.
-    if (values.wait && job.cancellation !== undefined)
+    if (values.wait && cancellation !== undefined)
       await host.remember({ kind: kind.id, id }).catch(warn('Keeping the job for a later cancel'));
     else await host.forget().catch(warn('Forgetting the job'));
     // A report of an earlier run that failed before its key was known would otherwise stay there.
     if (firstKey !== key && context.attempt > 1) tell('Removing the former report', () => host.removeReport(firstKey));
-    if (origin === 'created') tell('Reading the outputs', lookForTwin);
+    if (origin === 'created' && !isChange) tell('Reading the outputs', lookForTwin);
     if (values.wait)
       tell('Publishing the outputs', () => host.publish({ ...baseOutputs, result: 'submitted' }, 'interim', key));
     tellReport(report('pending', `submitted as ${id}`, startUrl));
@@ -140,22 +143,22 @@ export function createNarration(
       const outputs = {
         ...baseOutputs,
         ...seen?.outputs,
-        ...(url === undefined ? {} : { url }),
+        ...defined({ url }),
         result: 'submitted',
       };
       tell('Publishing the outputs', async () => {
         for (const place of await host.publish(outputs, 'final', key)) log.info(`outputs: ${place}`);
       });
-      if (job.complete !== undefined)
+      if (run.complete !== undefined)
         log.info('What is done and checked at the end is left to the step that attaches: give it the same settings.');
       for (const line of followUp) log.info(line);
       await told;
-      log.section('Result');
+      log.section('result', 'Result');
       log.success('The job is submitted; this step does not wait for it');
       return EXIT.done;
     },
     waiting: ({ now, deadline, credentialEnd }) => {
-      log.section('Wait for the job');
+      log.section('wait', 'Wait for the job');
       if (credentialEnd !== undefined && credentialEnd < deadline) {
         log.warning(
           `This step can wait until about ${new Date(credentialEnd).toISOString().replace(/\.\d+/, '')} (${formatDuration(credentialEnd - now)} from now): the CI gives it one OIDC token, which cannot be renewed.`,
@@ -165,9 +168,9 @@ export function createNarration(
         );
         log.info(`  ${host.spell('attach')}: ${id}`);
       }
-      if (!host.graceOnCancel && values['on-cancel'] === 'cancel' && job.cancellation !== undefined) {
+      if (!host.graceOnCancel && values['on-cancel'] === 'cancel' && cancellation !== undefined) {
         log.info('A step that is stopped gets no time to cancel its job here. To cancel it by hand:');
-        log.info(`  ${job.cancellation.command(id)}`);
+        log.info(`  ${cancellation.command(id)}`);
       }
     },
     phase: (status) => {

@@ -5,16 +5,16 @@ import type { Host, Outputs, SentJob } from '../host/host.ts';
 import { withRedaction } from '../host/redaction.ts';
 import type { Http } from '../http/http.ts';
 import type { CredentialSource } from '../identity/credential.ts';
-import { createServiceClient } from '../identity/service-client.ts';
-import type { FoundRun, Job, JobEnvironment, RunStatus } from '../kind.ts';
+import { openSession, type Session } from '../identity/session.ts';
+import type { FoundRun, Run, RunStatus } from '../kind.ts';
 import { plainLine } from '../remote-text.ts';
 import { requireOutputsFile, resolveAttachment } from './attach.ts';
-import { type BindEnvironment, type BoundRun, bindRun, keyOfRun } from './bind.ts';
+import { type BindEnvironment, type BoundRun, bindRun, keyOfRun, keyOfSubmission } from './bind.ts';
+import { type Delivered, deliver } from './deliver/deliver.ts';
 import { showDryRun } from './dry-run.ts';
 import { conclude } from './ending.ts';
 import { createGrace, type Grace } from './grace.ts';
 import { createNarration } from './narration.ts';
-import { submitOnce } from './submit.ts';
 import { type WatchEnd, watch } from './watch.ts';
 
 /** How long ending a credential may hold up the end of a step. */
@@ -59,12 +59,13 @@ export async function run(given: RunEnvironment): Promise<number> {
 
 async function submitAndWait(bound: BoundRun, environment: RunEnvironment): Promise<number> {
   const { host, http, clock, signal } = environment;
+  const { access } = bound.plan;
   const grace = createGrace(signal);
   const exchange = { http, clock, log: host.log, subjectTokens: host.subjectTokens, conceal: host.conceal };
-  const credential = bound.job.credential(exchange);
-  const client = createServiceClient(http, credential, bound.job.explain);
+  const credential = access.credential(exchange);
+  const session = openSession(exchange, credential, access.explain, signal);
   try {
-    return await underCredential(bound, { ...environment, ...exchange, client, credential, grace });
+    return await underCredential(bound, { ...environment, session, credential, grace });
   } finally {
     // What can be ended is ended with the step, and nobody waits long for it.
     await credential.release?.(AbortSignal.any([grace.settle, AbortSignal.timeout(RELEASE_MS)]));
@@ -72,70 +73,79 @@ async function submitAndWait(bound: BoundRun, environment: RunEnvironment): Prom
 }
 
 /** A run with what it reaches the service by. */
-interface IdentifiedRun extends RunEnvironment, JobEnvironment {
+interface IdentifiedRun extends RunEnvironment {
+  readonly session: Session;
   readonly credential: CredentialSource;
   readonly grace: Grace;
-  readonly signal: AbortSignal;
 }
 
-async function underCredential(given: BoundRun, environment: IdentifiedRun): Promise<number> {
-  const { host, clock, signal, client, credential, grace, log } = environment;
-  const firstKey = keyOfRun(given, host.context);
-  const { bound, submitted, key } = await submit(given, firstKey, environment).catch((error: unknown) =>
-    reportFailure(error, given, firstKey, environment),
+async function underCredential(bound: BoundRun, environment: IdentifiedRun): Promise<number> {
+  const { host, clock, signal, session, credential, grace } = environment;
+  const { values } = bound;
+  const firstKey = keyOfRun(bound, host.context);
+  const { delivered, key } = await submit(bound, firstKey, environment).catch((error: unknown) =>
+    reportFailure(error, bound, firstKey, environment),
   );
-  const { job, values } = bound;
+  const { run, id } = delivered;
   const startedAt = clock.now();
-  const narration = createNarration(bound, host, submitted, { key, firstKey });
+  const narration = createNarration(bound, host, delivered, { key, firstKey });
   await narration.submitted();
   if (!values.wait && !signal.aborted) {
-    const seen = job.url(submitted.id) === undefined ? await look(job, submitted.id, environment) : undefined;
+    const seen = run.url(id) === undefined ? await look(delivered, environment) : undefined;
     if (!signal.aborted) return narration.left(seen);
   }
 
   const deadline = startedAt + bound.waitSeconds * 1000;
   narration.waiting({ now: startedAt, deadline, credentialEnd: credential.lastsUntil() });
-  const isNew = submitted.origin === 'created';
-  const watching = { client, credential, clock, log, signal, deadline, isNew, onPhase: narration.phase };
-  const ending = await watch(job, submitted.id, watching)
-    .then((end) => completed(job, submitted.id, end, environment))
+  const isNew = delivered.origin === 'created';
+  const watched = await watch(run, id, { session, credential, deadline, isNew, onPhase: narration.phase })
+    .then((end) => completed(delivered, end, session))
     .catch(narration.lost);
-  return conclude(ending, { bound, host, client, clock, signal, grace, narration, submitted, startedAt });
+  return conclude(watched, { bound, host, session, grace, narration, delivered, startedAt });
 }
 
-async function submit(bound: BoundRun, firstKey: string, environment: IdentifiedRun) {
-  const { client, credential, host, http, log, signal } = environment;
-  const { kind, values } = bound;
-  log.section(`Identity: ${bound.job.identity}`);
+async function submit(
+  bound: BoundRun,
+  firstKey: string,
+  environment: IdentifiedRun,
+): Promise<{ readonly delivered: Delivered; readonly key: string }> {
+  const { session, credential, grace, host, http, signal } = environment;
+  const { log } = host;
+  const { kind, plan, values } = bound;
+  const { access, title } = plan;
+  log.section('identity', `Identity: ${access.identity}`);
   const obtaining = credential.get(signal);
   // The connection to the service is made, and the CI asked, while the token is exchanged.
-  http.warm(bound.job.origin);
+  http.warm(access.origin);
   const publishing = host.previousOutputs(firstKey, signal).catch(() => undefined);
   await obtaining;
 
-  log.section(`${bound.job.payload === undefined ? 'Attach' : 'Submit'}: ${bound.job.title}`);
-  if (bound.job.payload === undefined) {
-    const submitted = await resolveAttachment(values.attach ?? '', kind, bound.job, client, environment);
-    return { bound, submitted, key: firstKey };
+  log.section('submit', `${plan.does === 'attach' ? 'Attach' : 'Submit'}: ${title}`);
+  if (plan.does === 'attach') {
+    const delivered = await resolveAttachment(values.attach ?? '', kind, plan.run, { ...environment, session });
+    return { delivered, key: firstKey };
   }
-  const job = (await bound.job.prepare?.(environment)) ?? bound.job;
-  const payload = job.payload ?? {};
-  const completed = { ...bound, job };
-  const key = keyOfRun(completed, host.context);
-  const submitted = await submitOnce(job, payload, key, {
-    ...environment,
+  const submission = plan.submission.stage === 'draft' ? await plan.submission.prepare(session) : plan.submission;
+  const key = keyOfSubmission(bound, submission.payload, host.context);
+  const delivered = await deliver(submission, {
+    session,
+    access,
     context: host.context,
+    grace,
+    title,
+    key,
+    serverTimeoutSeconds: plan.does === 'run' ? plan.serverTimeoutSeconds : undefined,
     spell: host.spell,
     published: async () => {
       const outputs = await (key === firstKey ? publishing : host.previousOutputs(key, signal));
       signal.throwIfAborted();
-      return publishedRun(outputs, key, job);
+      return publishedRun(outputs, key, plan.run);
     },
-    ...(job.cancellation === undefined
-      ? {}
-      : { beforeSending: (attempt) => rememberSent({ kind: kind.id, key, attempt }, host) }),
+    beforeSending: async (attempt) => {
+      if (plan.run.cancellation !== undefined) await rememberSent({ kind: kind.id, key, attempt }, host);
+    },
   }).catch((error: unknown) => forgetSent(error, environment));
-  return { bound: completed, submitted, key };
+  return { delivered, key };
 }
 
 /** From here until its answer is read, only the key tells which job a killed step may have left behind. */
@@ -148,43 +158,41 @@ async function rememberSent(sent: SentJob, { log, remember }: Host): Promise<voi
 }
 
 /** A failed submission is over, unless the step was cancelled: then the job may exist and the second chance looks for it. */
-async function forgetSent(error: unknown, { host, signal }: IdentifiedRun): Promise<never> {
+async function forgetSent(error: unknown, { host, signal }: RunEnvironment): Promise<never> {
   if (!signal.aborted) await host.forget().catch(() => undefined);
   throw error;
 }
 
 /** One look at a run whose address only the service knows; undefined, with a warning, where it cannot be had now. */
-async function look(job: Job, id: string, environment: IdentifiedRun): Promise<RunStatus | undefined> {
-  const { client, log, signal } = environment;
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(LOOK_MS)]);
+async function look({ id, run }: Delivered, { session, signal }: IdentifiedRun): Promise<RunStatus | undefined> {
   try {
-    return await job.status(client, id, limit);
+    return await run.status(session.until(AbortSignal.any([signal, AbortSignal.timeout(LOOK_MS)])), id);
   } catch (error) {
     const why = error instanceof SubmitError ? error.message : `no answer came within ${LOOK_MS / 1000} s`;
-    if (!signal.aborted) log.warning(`Its address is not known yet: ${why}`);
+    if (!signal.aborted) session.log.warning(`Could not look up the job's URL: ${why}`);
     return undefined;
   }
 }
 
 /** Does what is left to do with a run that succeeded. */
-async function completed(job: Job, id: string, ending: WatchEnd, environment: IdentifiedRun): Promise<WatchEnd> {
-  if (ending.end !== 'over' || ending.status.phase !== 'succeeded' || job.complete === undefined) return ending;
+async function completed({ id, run }: Delivered, ending: WatchEnd, session: Session): Promise<WatchEnd> {
+  if (ending.end !== 'over' || ending.status.phase !== 'succeeded' || run.complete === undefined) return ending;
   try {
-    return { end: 'over', status: await job.complete(id, ending.status, environment) };
+    return { ...ending, status: await run.complete(session, id, ending.status) };
   } catch (error) {
-    if (environment.signal.aborted) return { end: 'aborted', status: ending.status };
+    if (session.signal.aborted) return { ...ending, end: 'aborted' };
     if (!(error instanceof SubmitError)) throw error;
     // The run is there; what it cannot be finished with is its failure, and not that of the submission.
     const cause = error.exitCode === EXIT.identity ? 'permission' : 'infrastructure';
     const message = [error.message, ...error.explanation.remedy].join('\n');
-    return { end: 'over', status: { ...ending.status, phase: 'failed', failure: { cause, message } } };
+    return { ...ending, status: { ...ending.status, phase: 'failed', failure: { cause, message } } };
   }
 }
 
 /** The run that outputs name, if they are those of this very submission. */
-function publishedRun(outputs: Outputs | undefined, key: string, job: Job): FoundRun | undefined {
+function publishedRun(outputs: Outputs | undefined, key: string, run: Run): FoundRun | undefined {
   const attempt = Number(outputs?.attempt);
-  const id = job.readReference(outputs?.id ?? '');
+  const id = run.readReference(outputs?.id ?? '');
   const isOurs = outputs?.['submission-key'] === key && Number.isSafeInteger(attempt) && attempt > 0;
   return isOurs && id !== undefined ? { id, attempt } : undefined;
 }
@@ -192,17 +200,17 @@ function publishedRun(outputs: Outputs | undefined, key: string, job: Job): Foun
 /** Shows in the report that the step ended before there was a job to wait for, and passes the error on. */
 async function reportFailure(
   error: unknown,
-  { kind, job }: BoundRun,
+  { kind, plan }: BoundRun,
   key: string,
   { host, signal }: RunEnvironment,
 ): Promise<never> {
   if (error instanceof SubmitError && !signal.aborted) {
     const facts = [
       { label: 'Commit', value: host.context.commit },
-      { label: 'Identity', value: job.identity },
+      { label: 'Identity', value: plan.access.identity },
     ];
     const summary = `${error.code}: ${error.message}`;
-    const report = { title: `${kind.title}: ${job.title}`, state: 'failed', summary, facts } as const;
+    const report = { title: `${kind.title}: ${plan.title}`, state: 'failed', summary, facts } as const;
     await host.report(report, key).catch((fault: unknown) => {
       host.log.warning(
         `The report failed: ${plainLine(fault instanceof Error ? fault.message : 'unknown fault', 300)}`,

@@ -2,20 +2,19 @@ import { type Clock, formatDuration } from '../clock.ts';
 import { SubmitError } from '../errors.ts';
 import type { Log } from '../host/host.ts';
 import type { CredentialSource } from '../identity/credential.ts';
-import type { ServiceClient } from '../identity/service-client.ts';
-import { isOver, type Job, type RunStatus } from '../kind.ts';
+import type { Session } from '../identity/session.ts';
+import { isOver, type Run, type RunLog, type RunStatus } from '../kind.ts';
 import { plainLine } from '../remote-text.ts';
 
-export type WatchEnd =
+/** How a watch ended, with what the run has yet to write. */
+export type WatchEnd = { readonly log: RunLog | undefined } & (
   | { readonly end: 'over'; readonly status: RunStatus }
-  | { readonly end: 'aborted' | 'deadline' | 'credential'; readonly status: RunStatus | undefined };
+  | { readonly end: 'aborted' | 'deadline' | 'credential'; readonly status: RunStatus | undefined }
+);
 
 export interface WatchEnvironment {
-  readonly client: ServiceClient;
+  readonly session: Session;
   readonly credential: CredentialSource;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly signal: AbortSignal;
   /** Milliseconds since the epoch at which the wait ends. */
   readonly deadline: number;
   /** Whether this step made the run: it may then be unknown to reads for a moment. */
@@ -37,6 +36,9 @@ const VISIBLE_AFTER_MS = 60_000;
 /** Before the last credential ends, enough time to say so. */
 const CREDENTIAL_MARGIN_MS = 30_000;
 
+/** After so many looks at a late run, it is asked again what it waits for. */
+const LATE_LOOKS = 20;
+
 /** Milliseconds between looks: a twentieth of the time that has passed, within bounds. */
 export function pollInterval(elapsedMs: number): number {
   return Math.min(Math.max(elapsedMs / 20, SHORTEST_POLL_MS), LONGEST_POLL_MS);
@@ -46,42 +48,60 @@ export function pollInterval(elapsedMs: number): number {
  * Looks at a run until it is over, or the wait must end before. States that are not known count as running.
  * @throws SubmitError when the service refuses to be asked, or was out of reach for ten minutes.
  */
-export async function watch(job: Job, id: string, environment: WatchEnvironment): Promise<WatchEnd> {
-  const { client, credential, clock, log, signal, deadline, isNew, onPhase } = environment;
+export async function watch(run: Run, id: string, environment: WatchEnvironment): Promise<WatchEnd> {
+  const { session, credential, deadline, isNew, onPhase } = environment;
+  const { clock, log, signal } = session;
   const startedAt = clock.now();
   const print = statusPrinter(log, clock, startedAt);
+  const runLog = run.log?.(id);
+  const look = looksAt(run, id, session);
   let status: RunStatus | undefined;
   let lastContact = startedAt;
-  let toldLost = false;
+  let isToldLost = false;
+  const ended = (end: 'aborted' | 'deadline' | 'credential'): WatchEnd => ({ end, status, log: runLog });
 
   for (;;) {
-    if (signal.aborted) return { end: 'aborted', status };
+    if (signal.aborted) return ended('aborted');
     try {
-      const next = await job.status(client, id, signal);
+      const next = await look();
       lastContact = clock.now();
-      toldLost = false;
+      isToldLost = false;
       if (next.phase !== status?.phase) onPhase(next);
       print(next);
-      if (next.newLines !== undefined && next.newLines.length > 0) log.remote(next.newLines);
       status = next;
-      if (isOver(status)) return { end: 'over', status };
+      const lines = next.phase === 'queued' ? [] : ((await runLog?.next(session)) ?? []);
+      if (lines.length > 0) log.remote(lines);
+      if (isOver(next)) return { end: 'over', status: next, log: runLog };
     } catch (error) {
-      if (signal.aborted) return { end: 'aborted', status };
+      if (signal.aborted) return ended('aborted');
       const now = clock.now();
-      const lasting = error instanceof SubmitError && error.explanation.lasting === true;
-      const limit = lasting ? OBSTACLE_MS : LOST_CONTACT_MS;
+      const isLasting = error instanceof SubmitError && error.explanation.lasting === true;
+      const limit = isLasting ? OBSTACLE_MS : LOST_CONTACT_MS;
       if (!isPassing(error, isNew && now - startedAt < VISIBLE_AFTER_MS) || now - lastContact > limit) throw error;
-      if (!toldLost)
-        log.warning(`${elapsed(now - startedAt)} cannot see the job for now: ${(error as SubmitError).message}`);
-      toldLost = true;
+      if (!isToldLost)
+        log.warning(`${elapsed(now - startedAt)} lost contact, still trying: ${(error as SubmitError).message}`);
+      isToldLost = true;
     }
     const now = clock.now();
-    if (now >= deadline) return { end: 'deadline', status };
+    if (now >= deadline) return ended('deadline');
     const credentialEnd = credential.lastsUntil();
-    if (credentialEnd !== undefined && now >= credentialEnd - CREDENTIAL_MARGIN_MS)
-      return { end: 'credential', status };
+    if (credentialEnd !== undefined && now >= credentialEnd - CREDENTIAL_MARGIN_MS) return ended('credential');
     await clock.sleep(Math.min(pollInterval(now - startedAt), deadline - now), signal);
   }
+}
+
+/** Looks at a run; at one that is late also, now and then, at why. */
+function looksAt(run: Run, id: string, session: Session): () => Promise<RunStatus> {
+  let lateLooks = 0;
+  let why: string | undefined;
+  return async () => {
+    const status = await run.status(session, id);
+    if (status.isLate !== true) return status;
+    if (lateLooks % LATE_LOOKS === 0) why = await run.whyLate?.(session, status);
+    lateLooks += 1;
+    const detail = [why, status.detail].filter((part) => part !== undefined).join('; ');
+    return detail === '' ? status : { ...status, detail };
+  };
 }
 
 function isPassing(error: unknown, mayBeUnseen: boolean): boolean {

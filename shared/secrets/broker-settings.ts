@@ -91,12 +91,12 @@ export const secretSettings = {
 
 export type SecretValues = SettingValues<typeof secretSettings>;
 
-/** The trust that the Google settings among them describe; undefined without a provider. */
-export function secretGoogleTrust(values: SecretValues): GoogleTrust | undefined {
-  const provider = values['workload-identity-provider'];
-  return provider === undefined
-    ? undefined
-    : plainGoogleTrust(provider, values['service-account'], values['secret-audience']);
+/** The trust in `provider` that the Google settings among them describe. */
+export function secretGoogleTrust(
+  provider: string,
+  values: Pick<SecretValues, 'service-account' | 'secret-audience'>,
+): GoogleTrust {
+  return plainGoogleTrust(provider, values['service-account'], values['secret-audience']);
 }
 
 function isTrustworthyOrigin(address: string): boolean {

@@ -48,41 +48,54 @@ export interface Broker {
   bind(references: ReadonlyMap<string, string>, binding: BrokerBinding): ReadonlyMap<string, BrokerSecret>;
 }
 
+/** The values of settings of which `Need` are set. */
+export type ValuesWith<Need extends keyof SecretValues> = SecretValues & {
+  readonly [Name in Need]: NonNullable<SecretValues[Name]>;
+};
+
 /** Makes a broker of typed parts, so that the list of brokers needs no cast. */
-export function defineBroker<Reference>(broker: {
+export function defineBroker<Reference, Need extends keyof SecretValues>(broker: {
   readonly word: string;
   readonly form: string;
   readonly example: string;
   /** The settings without which it cannot be reached. */
-  readonly needs: readonly (keyof SecretValues)[];
-  readonly takes: readonly (keyof SecretValues)[];
+  readonly needs: readonly Need[];
+  readonly takes?: readonly (keyof SecretValues)[];
   parse(reference: string): Reference | undefined;
   /** Adds a fault for what does not fit together. */
-  check(references: readonly Reference[], binding: BrokerBinding): void;
-  /** What the secrets share, such as one login. Undefined when a needed setting is missing. */
-  open(binding: BrokerBinding): ((reference: Reference) => BrokerSecret) | undefined;
+  readonly check?: (references: readonly Reference[], binding: BrokerBinding) => void;
+  /** What the secrets share, such as one login. */
+  open(values: ValuesWith<Need>, context: CiContext): (reference: Reference) => BrokerSecret;
 }): Broker {
-  const { word, form, example, needs, takes } = broker;
+  const { word, form, example, needs, takes = [], parse, check, open } = broker;
   const bind: Broker['bind'] = (references, binding) => {
-    const { faults, values } = binding;
-    for (const need of needs) {
-      if (values[need] === undefined)
-        faults.add(need, `is needed for the ${word}: references in ${faults.spell('secret-from')}`);
-    }
+    const { context, faults, values } = binding;
+    const missing = needs.filter((need) => values[need] === undefined);
+    for (const need of missing)
+      faults.add(need, `is needed for the ${word}: references in ${faults.spell('secret-from')}`);
     const parsed = [...references].flatMap(([setting, text]) => {
-      const reference = broker.parse(text);
+      const reference = parse(text);
       // What is written is not shown: it may be the secret itself, put into the wrong place.
       if (reference === undefined)
         faults.add('secret-from', `${faults.spell(setting)}: expected ${form}, such as ${example}`);
       return reference === undefined ? [] : [[setting, reference] as const];
     });
-    broker.check(
+    check?.(
       parsed.map(([, reference]) => reference),
       binding,
     );
-    const secretOf = broker.open(binding);
-    if (secretOf === undefined) return new Map();
+    if (missing.length > 0) return new Map();
+    const secretOf = open(values as ValuesWith<Need>, context);
     return new Map(parsed.map(([setting, reference]) => [setting, secretOf(reference)]));
   };
-  return { ...broker, uses: [...needs, ...takes], bind };
+  return { word, form, example, uses: [...needs, ...takes], bind };
+}
+
+/** What is made for the first secret that is opened and serves the others too, such as a login. */
+export function madeOnce<Made>(make: (environment: ExchangeEnvironment) => Made): typeof make {
+  let made: Made | undefined;
+  return (environment) => {
+    made ??= make(environment);
+    return made;
+  };
 }

@@ -1,27 +1,18 @@
-import type { ExchangeEnvironment } from '../identity/exchange.ts';
-import { getSubjectToken, logToken, type SubjectToken } from '../identity/subject-token.ts';
+import type { SubjectToken } from '../identity/subject-token.ts';
 import { plainLine } from '../remote-text.ts';
 import type { SecretValues } from './broker-settings.ts';
 
-/** The CI's token for a broker, concealed and shown by its claims the first time. */
-export type PresentedToken = (environment: ExchangeEnvironment, signal: AbortSignal) => Promise<SubjectToken>;
-
-/** The audience that a broker is shown: what is set, else what it expects unless told otherwise. */
-export function audienceFor(values: SecretValues, usual: string): string {
-  return values['secret-audience'] ?? usual;
+/** The audience of the CI's token for a broker. */
+export interface BrokerAudience {
+  readonly audience: string;
+  /** Whether the CI's default audience will do as well: unless another was asked for, only the broker can tell. */
+  readonly acceptsDefault: boolean;
 }
 
-/** Presents the CI's token, made for `audience`, to one broker. */
-export function presentedToken(values: SecretValues, audience: string): PresentedToken {
-  const demand = { audiences: [audience], acceptsDefault: values['secret-audience'] === undefined } as const;
-  let shown = false;
-  return async ({ subjectTokens, clock, conceal, log }, signal) => {
-    const subject = await getSubjectToken(subjectTokens, demand, clock, signal);
-    await conceal([subject.token]);
-    if (!shown) logToken(log, subject);
-    shown = true;
-    return subject;
-  };
+/** The audience that a broker is shown: what is set, else what it expects unless told otherwise. */
+export function audienceFor(values: SecretValues, usual: string): BrokerAudience {
+  const asked = values['secret-audience'];
+  return { audience: asked ?? usual, acceptsDefault: asked === undefined };
 }
 
 /** The audience of the token that was asked for on purpose, else its first. */

@@ -1,5 +1,5 @@
 /** The parts of a reference, in the order of a URL: what is meant, which version of it, and which part of what it holds. */
-export interface ReferenceParts {
+interface ReferenceParts {
   readonly place: string;
   /** `name=value` after the question mark; undefined when there is none. */
   readonly choice: { readonly name: string; readonly value: string } | undefined;

@@ -9,23 +9,18 @@ import { brokeredSecret, type SecretSource, storedSecret } from './secret-source
 
 export { secretGoogleTrust, secretSettings } from './broker-settings.ts';
 
-/** Where the secrets of a step come from. */
-export interface BoundSecrets {
-  /** Where the value of a secret setting comes from; undefined when it is not set, or a fault was added. */
-  source(name: string): SecretSource | undefined;
-}
-
 /**
  * Checks where the secret settings `names` get their values, in `values` themselves or by `secret-from`.
  * A kind's whole `Binding` can be given. `usedElsewhere` are broker settings that the kind also uses by itself in this run (such as
  * `workload-identity-provider` for a proxy); the others are faults when no reference needs them.
+ * @returns where values come from, by setting, without those that are not set or for which a fault was added.
  */
 export function bindSecrets(
   values: SecretValues & Readonly<Record<string, unknown>>,
   names: readonly string[],
   binding: Omit<BrokerBinding, 'values'>,
   usedElsewhere: readonly string[] = [],
-): BoundSecrets {
+): ReadonlyMap<string, SecretSource> {
   const { context, faults, subjectTokens } = binding;
   const sources = new Map<string, SecretSource>();
   for (const name of names) {
@@ -63,7 +58,7 @@ export function bindSecrets(
   if (usedElsewhere.includes('secret-audience')) receivers.add(googleSecretManager.word);
   if (values['secret-audience'] !== undefined && receivers.size > 1)
     faults.add('secret-audience', 'is for one receiver of the token, and here there are several; remove it');
-  return { source: (name) => sources.get(name) };
+  return sources;
 }
 
 function unknownName(written: string, names: readonly string[], spell: (setting: string) => string): string {

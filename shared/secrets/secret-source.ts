@@ -1,7 +1,7 @@
 import { SubmitError } from '../errors.ts';
 import type { HttpCall } from '../http/http.ts';
 import type { ExchangeEnvironment } from '../identity/exchange.ts';
-import { isObject, type Json, type JsonObject, parseJson, textAt } from '../json.ts';
+import { isObject, type JsonObject, textAt, tryParseJson } from '../json.ts';
 import { plainLine } from '../remote-text.ts';
 import { Secret } from '../secret.ts';
 import type { BrokerSecret, Reading } from './broker.ts';
@@ -64,7 +64,7 @@ export function secretText({ title, key }: Pick<BrokerSecret, 'title' | 'key'>, 
   const whole = key === undefined ? text : memberOf(title, key, text);
   // Shells and editors end what they write with a line feed, and no key ends with one.
   const line = withoutLineEnds(whole);
-  const json = key === undefined ? parsed(line) : undefined;
+  const json = key === undefined ? tryParseJson(line) : undefined;
   // The other members are not for the service that gets this one, and no key is JSON itself.
   if (isObject(json))
     throw unusable(title, 'it holds several secrets in JSON', [`#KEY at the end of the reference, ${oneOf(json)}`]);
@@ -90,7 +90,7 @@ function withoutLineEnds(text: string): string {
 }
 
 function memberOf(title: string, key: string, text: string): string {
-  const json = parsed(text);
+  const json = tryParseJson(text);
   if (!isObject(json)) throw unusable(title, 'it is not a JSON object', [`a JSON object with the member ${key}`]);
   const member = textAt(json, key);
   if (member !== undefined) return member;
@@ -102,14 +102,6 @@ function oneOf(json: JsonObject): string {
     .slice(0, 20)
     .map((name) => plainLine(name, 60));
   return `one of its members: ${names.join(', ') || 'it has none'}`;
-}
-
-function parsed(text: string): Json | undefined {
-  try {
-    return parseJson(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function unusable(title: string, why: string, expected: readonly string[]): SubmitError {

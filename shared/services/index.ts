@@ -8,6 +8,11 @@ export const JOB_KINDS: readonly ListedKind[] = [
     load: async () => (await import('./vertex-ai/custom-job.ts')).vertexCustomJob,
   },
   {
+    id: 'vertex-batch-prediction-job',
+    title: 'Vertex AI batch prediction job',
+    load: async () => (await import('./vertex-ai/batch-prediction-job.ts')).vertexBatchPredictionJob,
+  },
+  {
     id: 'databricks-submit-run',
     title: 'Databricks run',
     load: async () => (await import('./databricks/submit-run.ts')).databricksSubmitRun,

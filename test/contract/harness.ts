@@ -20,7 +20,7 @@ import { brokerSecrets } from '../simulators/brokers-tenant.ts';
 import { VERCEL } from '../simulators/vercel-tenant.ts';
 import { createWorld, type RecordedRequest, type World, type WorldOptions } from '../simulators/world.ts';
 import { agentOverHttp } from './agent-over-http.ts';
-import { type Ci, DEFAULT_BUILD, type KindSample, sampleOf, type Target } from './kind-samples.ts';
+import { type Ci, DEFAULT_BUILD, isSentTo, type KindSample, sampleOf, type Target } from './kind-samples.ts';
 import { processLife } from './process-life.ts';
 import { stepEnvironment } from './step-environment.ts';
 import { type VirtualClock, virtualClock } from './virtual-clock.ts';
@@ -205,8 +205,5 @@ export function sentTo(
   requests: readonly RecordedRequest[],
   target: KindSample['targets']['submission'] | undefined,
 ): readonly RecordedRequest[] {
-  if (target === undefined) return [];
-  return requests.filter(
-    ({ method, host, path }) => method === target.method && target.path.test(`/${host}${path.replace(/\?.*/, '')}`),
-  );
+  return requests.filter((request) => isSentTo(request, target));
 }

@@ -1,10 +1,12 @@
-import type { Json } from '../../shared/json.ts';
+import { stringify } from 'yaml';
+import { isObject, type Json } from '../../shared/json.ts';
 import type { FailureCause } from '../../shared/kind.ts';
-import { DATABRICKS, GOOGLE, providerName } from '../simulators/tenant.ts';
-import type { World } from '../simulators/world.ts';
+import type { RequestLine, World } from '../simulators/world.ts';
+import { databricksRunNow, databricksSubmitRun } from './databricks-samples.ts';
 import { prefectDeploymentUpdate, prefectFlowRun } from './prefect-samples.ts';
-import { databricksLife, type RemoteLife, vertexLife } from './remote-life.ts';
+import type { RemoteLife } from './remote-life.ts';
 import { vercelDeployment, vercelPromote, vercelRollback } from './vercel-samples.ts';
+import { vertexBatchPredictionJob, vertexCustomJob } from './vertex-samples.ts';
 
 export type Ci = 'bitbucket' | 'buildkite';
 export const CIS: readonly Ci[] = ['bitbucket', 'buildkite'];
@@ -44,7 +46,35 @@ export interface RemoteJob {
   readonly body: string;
   readonly headers: Headers;
   readonly cancelled: boolean;
+  /** Whom the service took the submitter for. */
+  readonly submitter: string | undefined;
+  /** Its page, where it has one. */
+  readonly url?: string;
 }
+
+/** What a step prints that submits. */
+export interface Story {
+  readonly identity: string;
+  /** How the credential was got. */
+  readonly exchange: string;
+  /** Keys that a broker kept for it. */
+  readonly held?: readonly string[];
+  /** States on the way that are always seen. */
+  readonly states: readonly string[];
+  readonly succeeds: Outcome;
+  /** Left out where `fail` is. */
+  readonly fails?: Outcome;
+}
+
+interface Outcome {
+  /** The service's word for it. */
+  readonly state: string;
+  readonly words: readonly string[];
+  /** Whether the outputs tell how long it took. */
+  readonly timed?: boolean;
+}
+
+export type SampleSettings = Readonly<Record<string, Json>>;
 
 /** The number of the build, where a test does not say. */
 export const DEFAULT_BUILD = 42;
@@ -52,13 +82,24 @@ export const DEFAULT_BUILD = 42;
 /** How one kind is used, and what a test can see and do at its service. */
 export interface KindSample {
   readonly id: string;
-  settings(ci: Ci): Readonly<Record<string, Json>>;
+  /** Its service, as the folders in `shared/services` and `examples` and the guide in `docs` are called. */
+  readonly service: string;
+  /** What its step in the demo does. */
+  readonly about: string;
+  settings(ci: Ci): SampleSettings;
+  /** Other settings that must be accepted as well, by what is special about them. */
+  readonly variants?: Readonly<Record<string, (ci: Ci) => SampleSettings>>;
   /** What the trust wants in the CI's token. */
   audience(ci: Ci): string;
   readonly targets: Targets;
   jobs(world: World): readonly RemoteJob[];
+  /** Whom its service takes the submitter for. */
+  readonly submitter: string;
   /** The life of the next job. */
   script(world: World, life: RemoteLife): void;
+  /** The next job fails in its own code, soon by a clock that is real; left out where it never does. */
+  readonly fail?: (world: World) => void;
+  readonly story: Story;
   /** Another way to name the job, as a user may have it from the service's own pages. */
   otherName(id: string): string;
   /** A name in the service's form that no job has; `404` where it is digits. */
@@ -79,105 +120,10 @@ export interface KindSample {
   readonly hasKey?: true;
 }
 
-const container = {
-  machineSpec: { machineType: 'n1-standard-4' },
-  replicaCount: 1,
-  containerSpec: { imageUri: 'us-docker.pkg.dev/acme-ml/images/train:1', args: ['--commit=@{commit}'] },
-};
-
-const vertexCustomJob: KindSample = {
-  id: 'vertex-custom-job',
-  settings: (ci) => ({
-    project: GOOGLE.project,
-    region: GOOGLE.region,
-    'workload-identity-provider': providerName(ci),
-    'service-account': GOOGLE.trainer,
-    spec: { displayName: 'resnet', jobSpec: { workerPoolSpecs: [container], serviceAccount: GOOGLE.runtime } },
-  }),
-  audience: (ci) => `https://iam.googleapis.com/${providerName(ci)}`,
-  targets: {
-    exchange: { method: 'POST', path: /^\/sts\.googleapis\.com\/v1\/token$/ },
-    impersonation: { method: 'POST', path: /^\/iamcredentials\.googleapis\.com\/.*:generateAccessToken$/ },
-    submission: { method: 'POST', path: /-aiplatform\.googleapis\.com\/v1\/.*\/customJobs$/ },
-    lookUp: { method: 'GET', path: /-aiplatform\.googleapis\.com\/v1\/.*\/customJobs$/ },
-    status: { method: 'GET', path: /-aiplatform\.googleapis\.com\/v1\/.*\/customJobs\/\d+$/ },
-    cancel: { method: 'POST', path: /-aiplatform\.googleapis\.com\/v1\/.*\/customJobs\/\d+:cancel$/ },
-  },
-  jobs: (world) =>
-    world.google.jobs().map(({ name, rawBody, headers, cancelRequested }) => ({
-      id: name,
-      body: rawBody,
-      headers: new Headers(headers),
-      cancelled: cancelRequested,
-    })),
-  script: (world, life) => world.google.nextLife(vertexLife(life), life.listedAfterMs),
-  otherName: (id) => id.split('/').at(-1) ?? '',
-  serverTimeout: (body) => Number(/"timeout":"(\d+)s"/.exec(body)?.[1]),
-  findsByKey: true,
-};
-
-const HOST_PATH = `^/${DATABRICKS.host.replaceAll('.', '\\.')}`;
-const databricksPath = (path: string) => new RegExp(`${HOST_PATH}${path}$`);
-
-const databricks = {
-  audience: () => `https://${DATABRICKS.host}/oidc/v1/token`,
-  targets: {
-    exchange: { method: 'POST', path: databricksPath('/oidc/v1/token') },
-    status: { method: 'GET', path: databricksPath('/api/2.2/jobs/runs/get') },
-    cancel: { method: 'POST', path: databricksPath('/api/2.2/jobs/runs/cancel') },
-  },
-  jobs: (world: World) =>
-    world.databricks.runs().map(({ runId, body, headers, cancelledBy }) => ({
-      id: runId,
-      body,
-      headers,
-      cancelled: cancelledBy !== undefined,
-    })),
-  script: (world: World, life: RemoteLife) => world.databricks.nextLife(databricksLife(life)),
-  otherName: (id: string) => id,
-} as const;
-
-const databricksSubmitRun: KindSample = {
-  ...databricks,
-  id: 'databricks-submit-run',
-  settings: () => ({
-    host: DATABRICKS.host,
-    'client-id': DATABRICKS.clientId,
-    'git-source': 'ci',
-    spec: {
-      run_name: 'resnet',
-      tasks: [
-        {
-          task_key: 'train',
-          spark_python_task: { python_file: 'train.py', parameters: ['--branch', '@{branch}'] },
-          new_cluster: { spark_version: '17.3.x-scala2.13', node_type_id: 'i3.xlarge', num_workers: 1 },
-        },
-      ],
-    },
-  }),
-  targets: { ...databricks.targets, submission: { method: 'POST', path: databricksPath('/api/2.2/jobs/runs/submit') } },
-  serverTimeout: (body) => Number(/"timeout_seconds":(\d+)/.exec(body)?.[1]),
-  findsByKey: true,
-};
-
-const databricksRunNow: KindSample = {
-  ...databricks,
-  id: 'databricks-run-now',
-  settings: (ci) => ({
-    host: DATABRICKS.host,
-    'client-id': DATABRICKS.clientId,
-    // As YAML reads it, a number that a double cannot hold.
-    'job-id': ci === 'buildkite' ? DATABRICKS.jobId : String(DATABRICKS.jobId),
-    'job-parameters': { git_commit: '@{commit}' },
-  }),
-  targets: { ...databricks.targets, submission: { method: 'POST', path: databricksPath('/api/2.2/jobs/run-now') } },
-  serverTimeout: () => undefined,
-  findsByKey: false,
-};
-
 /** One sample of each kind, by its id. */
 export const KIND_SAMPLES: readonly KindSample[] = [
   vertexCustomJob,
+  vertexBatchPredictionJob,
   databricksSubmitRun,
   databricksRunNow,
   prefectFlowRun,
@@ -194,4 +140,21 @@ export function sampleOf(id: string): KindSample {
   const sample = KIND_SAMPLES.find((each) => each.id === id);
   if (sample === undefined) throw new Error(`${id} has no sample in test/contract/kind-samples.ts`);
   return sample;
+}
+
+/** Whether a request is one of those that a target means. */
+export function isSentTo({ method, host, path }: RequestLine, target: Target | undefined): boolean {
+  return method === target?.method && target.path.test(`/${host}${path.replace(/\?.*/, '')}`);
+}
+
+/** A sample's step as its users have it: what is set, and the checkout, where the spec is a file. */
+export function stepOf(
+  sample: KindSample,
+  ci: Ci,
+): { settings: SampleSettings; files: Readonly<Record<string, string>> } {
+  const { spec, ...others }: SampleSettings = { job: sample.id, ...sample.settings(ci) };
+  const files = sample.files?.(DEFAULT_BUILD) ?? {};
+  if (!isObject(spec)) return { settings: others, files };
+  const path = `training/${sample.id}.yaml`;
+  return { settings: { ...others, spec: path }, files: { ...files, [path]: stringify(spec) } };
 }

@@ -1,3 +1,5 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { buildkiteSettings } from '../../buildkite-plugin/buildkite-settings.ts';
 import { bitbucketSettings } from '../../pipe/bitbucket-settings.ts';
@@ -10,11 +12,29 @@ import { createStage, runStep, type StepResult, sentTo } from './harness.ts';
 import { CIS, KIND_SAMPLES, type KindSample } from './kind-samples.ts';
 
 const SAMPLES = KIND_SAMPLES.map((sample) => [sample.id, sample] as const);
-const SAMPLES_AND_CIS = KIND_SAMPLES.flatMap((sample) => CIS.map((ci) => [sample.id, ci, sample] as const));
+/** Every sample and each of its variants, on both CIs. */
+const USES = KIND_SAMPLES.flatMap((sample) =>
+  Object.entries({ '': sample.settings, ...sample.variants }).flatMap(([variant, settings]) =>
+    CIS.map((ci) => {
+      const name = variant === '' ? sample.id : `${sample.id}.${variant}`;
+      return [name, ci, { sample, step: { kind: sample.id, ci, settings: settings(ci) } }] as const;
+    }),
+  ),
+);
 const BASE_OUTPUTS = ['kind', 'id', 'url', 'submission-key', 'attempt', 'commit', 'result', 'state', 'failure'];
 
 test('every kind has a sample', () => {
   expect(KIND_SAMPLES.map(({ id }) => id)).toEqual(KINDS.map(({ id }) => id));
+});
+
+test('every kind of Vertex AI has a spec in snake_case too', () => {
+  const kinds = KIND_SAMPLES.filter(({ service }) => service === 'vertex-ai');
+  for (const { id, variants } of kinds) expect(Object.keys(variants ?? {}), id).toContain('snake-case');
+});
+
+test('there is a golden file for each submission, and no other', async () => {
+  const files = await readdir(join(import.meta.dirname, 'golden'));
+  expect(files.toSorted()).toEqual(USES.map(([name, ci]) => `${name}.${ci}.http`).toSorted());
 });
 
 const SETTINGS = [
@@ -71,20 +91,22 @@ async function submissionOf(result: StepResult, sample: KindSample): Promise<str
   return layOut(`${sent.method} https://${sent.host}${sent.path}`, sent.headers, await sent.body());
 }
 
-test.each(SAMPLES_AND_CIS)('%s on %s submits this request', async (id, ci, sample) => {
+// `npm run golden` renews the files.
+test.each(USES)('%s on %s submits this request', async (name, ci, { sample, step }) => {
   await using stage = await createStage();
-  const result = await runStep(stage, { kind: id, ci });
+  const result = await runStep(stage, step);
   expect(result.exitCode, result.log).toBe(EXIT.done);
-  await expect(await submissionOf(result, sample)).toMatchFileSnapshot(`golden/${id}.${ci}.http`);
+  expect(sample.jobs(stage.world).at(-1)?.submitter).toBe(sample.submitter);
+  await expect(await submissionOf(result, sample)).toMatchFileSnapshot(`golden/${name}.${ci}.http`);
 });
 
 const isWhole = ({ targets }: KindSample) => targets.preparation === undefined && targets.supply === undefined;
 
-test.each(SAMPLES_AND_CIS.filter(([, , sample]) => !isWhole(sample)))(
+test.each(USES.filter(([, , { sample }]) => !isWhole(sample)))(
   'a dry run of %s on %s sends nothing and prints what is known before',
-  async (id, ci, sample) => {
+  async (_name, _ci, { sample, step }) => {
     await using stage = await createStage();
-    const dry = await runStep(stage, { kind: id, ci, settings: { 'dry-run': true } });
+    const dry = await runStep(stage, { ...step, settings: { ...step.settings, 'dry-run': true } });
     expect(dry.exitCode, dry.log).toBe(EXIT.done);
     expect(dry.requests).toEqual([]);
     const calls = dry.lines.filter((line) => /^ {2}│ (?:GET|POST|PUT|PATCH) https:/.test(line));
@@ -99,11 +121,11 @@ function callsBefore({ targets: { exchange, impersonation, secret } }: KindSampl
   return [exchange, impersonation, secret].filter((target) => target !== undefined).length;
 }
 
-test.each(SAMPLES_AND_CIS.filter(([, , sample]) => isWhole(sample)))(
+test.each(USES.filter(([, , { sample }]) => isWhole(sample)))(
   'a dry run of %s on %s sends nothing and prints exactly what is submitted',
-  async (id, ci, sample) => {
+  async (_name, _ci, { sample, step }) => {
     await using stage = await createStage();
-    const dry = await runStep(stage, { kind: id, ci, settings: { 'dry-run': true } });
+    const dry = await runStep(stage, { ...step, settings: { ...step.settings, 'dry-run': true } });
     expect(dry.exitCode, dry.log).toBe(EXIT.done);
     expect(dry.requests).toEqual([]);
     expect(dry.outputs).toBeUndefined();
@@ -113,7 +135,7 @@ test.each(SAMPLES_AND_CIS.filter(([, , sample]) => isWhole(sample)))(
     const blank = printed.indexOf('', start);
     const headers = printed.slice(start + 1, blank).map((line) => line.split(/: (.*)/s) as [string, string]);
     const body = printed.slice(blank + 1).join('\n');
-    const real = await runStep(stage, { kind: id, ci });
+    const real = await runStep(stage, step);
     expect(layOut(printed[start] ?? '', headers, body)).toBe(await submissionOf(real, sample));
     expect(headers).toContainEqual(['authorization', '[redacted]', '']);
     expect(printed.filter((line) => /^(?:GET|POST|PUT) https:/.test(line))).toHaveLength(callsBefore(sample) + 1);

@@ -9,8 +9,11 @@ import type { RemoteLife } from './remote-life.ts';
 const WORKSPACE_PATH = `^/api\\.prefect\\.cloud/api/accounts/${PREFECT.accountId}/workspaces/${PREFECT.workspaceId}`;
 const workspacePath = (path: string) => new RegExp(`${WORKSPACE_PATH}${path}$`);
 
+const PAGES = `https://app.prefect.cloud/account/${PREFECT.accountId}/workspace/${PREFECT.workspaceId}`;
+
 /** The company's workspace, with a key that the step's own identity opens. */
 const cloud = {
+  service: 'prefect',
   settings: (ci: Ci) => ({
     'api-url': PREFECT.cloudApi,
     'secret-from': { 'api-key': `google:projects/${GOOGLE.project}/secrets/prefect-ci` },
@@ -27,7 +30,18 @@ const cloud = {
   },
   serverTimeout: () => undefined,
   hasKey: true,
+  submitter: 'key prefect-ci',
+  story: {
+    identity: `API key from Google Secret Manager projects/${GOOGLE.project}/secrets/prefect-ci`,
+    exchange: 'read api-key, version 3',
+    held: [PREFECT.keys.service],
+  },
 } as const;
+
+/** The key that a request came with, by its name at Prefect. */
+function submitterOf(headers: Headers): string | undefined {
+  return headers.get('authorization') === `Bearer ${PREFECT.keys.service}` ? cloud.submitter : undefined;
+}
 
 const ENDS: Readonly<Partial<Record<FailureCause, RunEnd>>> = {
   code: { kind: 'failed' },
@@ -47,6 +61,7 @@ export function prefectLife({ queuedMs = 10_000, runningMs = 30_000, end }: Remo
 export const prefectFlowRun: KindSample = {
   ...cloud,
   id: 'prefect-flow-run',
+  about: 'A flow run of a Prefect deployment, with its log.',
   settings: (ci) => ({
     ...cloud.settings(ci),
     parameters: { epochs: 20, optimizer: { name: 'adam', learning_rate: 0.001 } },
@@ -65,24 +80,36 @@ export const prefectFlowRun: KindSample = {
       body,
       headers,
       cancelled: cancelRequested,
+      submitter: submitterOf(headers),
+      url: `${PAGES}/runs/flow-run/${id}`,
     })),
   script: (world, life) => world.prefect.nextLife(prefectLife(life)),
-  otherName: (id) =>
-    `https://app.prefect.cloud/account/${PREFECT.accountId}/workspace/${PREFECT.workspaceId}/runs/flow-run/${id}`,
+  fail: (world) => world.prefect.nextLife({ end: { kind: 'failed' } }),
+  otherName: (id) => `${PAGES}/runs/flow-run/${id}`,
   nobodysName: '00000000-0000-4000-8000-000000000404',
   findsByKey: true,
   ends: ['code', 'infrastructure', 'quota', 'timeout', 'cancelled'],
+  story: {
+    ...cloud.story,
+    states: ['running   Running'],
+    succeeds: { state: 'Completed', words: [], timed: true },
+    fails: { state: 'Failed', words: ['ValueError: loss is not finite'], timed: true },
+  },
 };
 
 export const prefectDeploymentUpdate: KindSample = {
   ...cloud,
   id: 'prefect-deployment-update',
+  about:
+    "Prefect takes no OIDC token: the step's identity opens the key in Secret Manager, and points a deployment at this commit.",
   settings: (ci) => ({
     ...cloud.settings(ci),
     'pull-commit': true,
     image: 'registry.acme.example/train:@{short-commit}',
     'job-variables': { env: { GIT_SHA: '@{commit}' } },
     tags: ['ci'],
+    // Else what one build asks for, another finds done.
+    version: '@{short-commit}.@{build-number}',
   }),
   targets: {
     ...cloud.targets,
@@ -95,10 +122,13 @@ export const prefectDeploymentUpdate: KindSample = {
       body,
       headers,
       cancelled: false,
+      submitter: submitterOf(headers),
+      url: `${PAGES}/deployments/deployment/${deploymentId}`,
     })),
   script: () => undefined,
   otherName: (id) => id,
   findsByKey: false,
   repeatable: true,
   ends: [],
+  story: { ...cloud.story, states: [], succeeds: { state: '', words: [] } },
 };

@@ -7,6 +7,8 @@ export interface RemoteLife {
   readonly queuedMs?: number;
   readonly runningMs?: number;
   readonly end: 'success' | 'cancelled' | { readonly cause: FailureCause };
+  /** How many of the hundred instances of a batch job that succeeds are not predicted. */
+  readonly failedInstances?: number;
   /** For how long the service's lists do not show the job, where it has such lists. */
   readonly listedAfterMs?: number;
 }
@@ -23,12 +25,14 @@ const VERTEX_ERRORS: Readonly<Record<FailureCause, { code: number; message: stri
 };
 
 /** The life of a Vertex AI job. */
-export function vertexLife({ queuedMs = 10_000, runningMs = 30_000, end }: RemoteLife): readonly LifeStep[] {
+export function vertexLife(life: RemoteLife): readonly LifeStep[] {
+  const { queuedMs = 10_000, runningMs = 30_000, end, failedInstances: failed = 0 } = life;
   const before = [
     { state: 'JOB_STATE_PENDING', forMs: queuedMs },
     { state: 'JOB_STATE_RUNNING', forMs: runningMs },
   ];
-  if (end === 'success') return [...before, { state: 'JOB_STATE_SUCCEEDED' }];
+  if (end === 'success')
+    return [...before, { state: 'JOB_STATE_SUCCEEDED', instances: { successful: 100 - failed, failed } }];
   if (end === 'cancelled')
     return [...before, { state: 'JOB_STATE_CANCELLED', error: { code: 1, message: 'CANCELED' } }];
   return [...before, { state: 'JOB_STATE_FAILED', error: VERTEX_ERRORS[end.cause] }];

@@ -182,7 +182,7 @@ test.each(CIS)('%s: AWS Secrets Manager gives bytes, and a version by its id', a
 test('keys of AWS are used again, and replaced when they are about to end', async () => {
   await using stage = await createStage();
   const { host, exchange } = await exchangeStep(stage, { ci: 'buildkite', settings: REACHED.aws });
-  const source = boundSecrets(host).secrets?.source('api-key');
+  const source = boundSecrets(host).secrets?.get('api-key');
   const sessions = async (minutesLater: number) => {
     stage.clock.advance(minutesLater * 60_000);
     expect((await source?.read(exchange, new AbortController().signal))?.reveal()).toBe(HELD_SECRETS.prefectKey);

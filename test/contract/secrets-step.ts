@@ -83,7 +83,7 @@ export async function readSecrets(stage: Stage, step: SecretStep): Promise<Secre
   if (secrets !== undefined && faults.messages.length === 0) {
     try {
       for (const name of NAMES) {
-        const value = await secrets.source(name)?.read(exchange, step.signal ?? new AbortController().signal);
+        const value = await secrets.get(name)?.read(exchange, step.signal ?? new AbortController().signal);
         if (value !== undefined) values[name] = value.reveal();
       }
     } catch (caught) {

@@ -72,7 +72,7 @@ test.each([
     const { exitCode, log, outputs } = await change({ ...stage, clock }, 'promote', { deployment });
     recover();
     expect(exitCode, log).toBe(EXIT.done);
-    expect(log).toContain('the same was asked for in the meantime');
+    expect(log).toContain('The same change was asked for in the meantime');
     expect(outputs).toMatchObject({ id: deployment, result: 'succeeded' });
     expect(vercel.productionOf(VERCEL.projectId)).toBe(deployment);
   },
@@ -96,7 +96,7 @@ test('what is served already is not asked for again', async () => {
   expect(asked()).toHaveLength(1);
   const { exitCode, log, outputs } = await change(stage, 'rollback', {});
   expect(exitCode, log).toBe(EXIT.done);
-  expect(log).toContain(`production serves ${EARLIER} already: nothing is asked for`);
+  expect(log).toContain(`Nothing to do: ${VERCEL.projectId}, ${EARLIER} is already as asked`);
   expect(outputs?.production).toBe(EARLIER);
   expect(asked()).toHaveLength(1);
 });
@@ -205,7 +205,7 @@ test('after a rollback, what is deployed is kept from production, until somethin
 
   // What is served already: promoting it ends the rollback all the same.
   const staying = await change(stage, 'promote', { deployment: EARLIER });
-  expect(staying.log).not.toContain('nothing is asked for');
+  expect(staying.log).not.toContain('Nothing to do');
   const promoted = await change(stage, 'promote', { deployment: kept.outputs?.id ?? '' });
   expect(promoted.exitCode, promoted.log).toBe(EXIT.done);
   expect(served()).toBe(kept.outputs?.id);

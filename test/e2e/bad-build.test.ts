@@ -1,7 +1,7 @@
 import { describe, it } from 'vitest';
 import type { NewTree } from './folders.ts';
 import { HOSTILE_HOST, hostileText } from './hostile.ts';
-import { DEPLOY } from './kinds-vercel.ts';
+import { DEPLOY } from './kinds.ts';
 import { type BadInput, expectRefusal, withEachCi } from './refusals.ts';
 
 const HOSTILE = hostileText('x');

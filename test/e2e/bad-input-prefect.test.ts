@@ -1,7 +1,7 @@
 import { describe, it } from 'vitest';
 import { PREFECT } from '../simulators/prefect-tenant.ts';
 import { HOSTILE_HOST, hostileLine, hostileText } from './hostile.ts';
-import { DEPLOYMENT_UPDATE, FLOW_RUN } from './kinds-prefect.ts';
+import { DEPLOYMENT_UPDATE, FLOW_RUN } from './kinds.ts';
 import { type BadInput, expectRefusal, withEachCi } from './refusals.ts';
 import type { Ci } from './step.ts';
 

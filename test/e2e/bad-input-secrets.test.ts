@@ -2,8 +2,7 @@ import { describe, it } from 'vitest';
 import type { Json } from '../../shared/json.ts';
 import { AWS, AZURE, VAULT } from '../simulators/brokers-tenant.ts';
 import { providerName } from '../simulators/tenant.ts';
-import { DEPLOYMENT_UPDATE, googleSecret } from './kinds-prefect.ts';
-import { DEPLOY } from './kinds-vercel.ts';
+import { DEPLOY, DEPLOYMENT_UPDATE, googleSecret } from './kinds.ts';
 import { type BadInput, expectRefusal, withEachCi } from './refusals.ts';
 
 const NO_LOGIN = { 'workload-identity-provider': undefined };

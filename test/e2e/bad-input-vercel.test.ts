@@ -1,6 +1,6 @@
 import { describe, it } from 'vitest';
 import { hostileText } from './hostile.ts';
-import { DEPLOY, PROMOTE, ROLLBACK } from './kinds-vercel.ts';
+import { DEPLOY, PROMOTE, ROLLBACK } from './kinds.ts';
 import { type BadInput, expectRefusal, withEachCi } from './refusals.ts';
 
 const HOSTILE = hostileText('x');

@@ -5,9 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createWorld, type World } from '../simulators/world.ts';
 import { NODE } from './folders.ts';
-import { CANCELLABLE_KINDS, type CancellableKind, RUN_NOW, SUBMIT_RUN, VERTEX } from './kinds.ts';
-import { FLOW_RUN } from './kinds-prefect.ts';
-import { DEPLOY } from './kinds-vercel.ts';
+import { CANCELLABLE_KINDS, DEPLOY, FLOW_RUN, type KindInUse, RUN_NOW, SUBMIT_RUN, VERTEX } from './kinds.ts';
 import { missingInOrder, readable } from './log-text.ts';
 import { asVariables, type PipeStep, pipeStep } from './pipe.ts';
 import { type PluginStep, pluginStep } from './plugin.ts';
@@ -15,7 +13,7 @@ import { type Env, type Running, until } from './process.ts';
 import { stepIn } from './step.ts';
 
 /** The signals, the exit codes that shells give them, and the kinds that each is tried with. */
-const SIGNALS: readonly [NodeJS.Signals, number, readonly CancellableKind[], readonly CancellableKind[]][] = [
+const SIGNALS: readonly [NodeJS.Signals, number, readonly KindInUse[], readonly KindInUse[]][] = [
   ['SIGTERM', 143, CANCELLABLE_KINDS, [VERTEX, SUBMIT_RUN, FLOW_RUN, DEPLOY]],
   ['SIGINT', 130, [RUN_NOW], [VERTEX]],
   ['SIGHUP', 129, [SUBMIT_RUN], []],
@@ -34,10 +32,6 @@ const COUNTED_NODE = { node: `echo start >> "$HOME/node-starts"\nexec '${NODE}' 
 function nodeStarts({ folder }: PluginStep): number {
   return readFileSync(join(folder, 'home/node-starts'), 'utf8').split('\n').length - 1;
 }
-
-/** What pre-exit says of a job that it cannot look for. */
-const LEFT_TO_PEOPLE = new Set([RUN_NOW.id]);
-const SUBMISSION = /\/customJobs$|\/runs\/submit$|\/run-now$|\/create_flow_run$|\/v13\/deployments$/;
 
 /** Variables that other hooks may change in between, for the command hook and for the pre-exit hook. */
 const CHANGING: readonly [string, Env, Env][] = [
@@ -112,7 +106,7 @@ interface OnPlugin {
 }
 
 function onBuildkite(
-  kind: CancellableKind,
+  kind: KindInUse,
   world: World,
   { config, commands, env = {} }: OnPlugin = {},
 ): Promise<PluginStep> {
@@ -125,13 +119,9 @@ function onBuildkite(
   });
 }
 
-async function onBitbucket(kind: CancellableKind, world: World): Promise<PipeStep> {
+async function onBitbucket(kind: KindInUse, world: World): Promise<PipeStep> {
   const variables = asVariables(kind.settings('bitbucket'));
   return pipeStep({ ...(await stepIn(world)), variables, checkout: kind.checkout });
-}
-
-function cancellations(world: World, kind: CancellableKind): number {
-  return world.requests.filter(({ method, path }) => method !== 'GET' && kind.cancels.test(path)).length;
 }
 
 /** Signals a step that waits, and returns how it ended and after how many milliseconds. */
@@ -154,11 +144,11 @@ describe.each(SIGNALS)('%s to the process group of a step that waits', (signal, 
     expect(ended.exitCode, ended.output).toBe(exitCode);
     expect(ended.tookMs).toBeLessThan(LONGEST_END_MS);
     expect(ended.output).not.toContain('Debugger');
-    expect(cancellations(world, kind)).toBe(1);
+    expect(kind.cancellations(world)).toBe(1);
     expect(readable(ended.output)).toMatch(/the cancellation of \S+ was accepted/);
 
     expect(await step.preExit()).toMatchObject({ exitCode: 0, output: '' });
-    expect(cancellations(world, kind)).toBe(1);
+    expect(kind.cancellations(world)).toBe(1);
     expect(kind.submitted(world)).toBe(1);
   });
 
@@ -170,7 +160,7 @@ describe.each(SIGNALS)('%s to the process group of a step that waits', (signal, 
 
     expect(ended.exitCode, ended.output).toBe(exitCode);
     expect(ended.tookMs).toBeLessThan(LONGEST_END_MS);
-    expect(cancellations(world, kind)).toBe(1);
+    expect(kind.cancellations(world)).toBe(1);
     expect(world.reports.reports()).toMatchObject([{ current: { result: 'FAILED' } }]);
   });
 });
@@ -185,22 +175,22 @@ describe.concurrent('a step that is cancelled', () => {
     const words = ['keeps running (on-cancel: detach)', 'To wait for it in a later step: attach: '];
     expect(missingInOrder(ended.output, words), ended.output).toEqual([]);
     expect(await step.preExit()).toMatchObject({ exitCode: 0 });
-    expect(cancellations(world, kind)).toBe(0);
+    expect(kind.cancellations(world)).toBe(0);
   });
 
   it.each([VERTEX, SUBMIT_RUN])('while its submission is under way cancels what comes of it: $id', async (kind) => {
     await using world = await createWorld();
     kind.hang(world);
-    world.fault({ kind: 'late', method: 'POST', path: /\/customJobs$|\/runs\/submit$/, times: 1, lateMs: 1_000 });
+    world.fault({ ...kind.targets.submission, kind: 'late', times: 1, lateMs: 1_000 });
     using step = await onBuildkite(kind, world);
     const running = step.command();
     await until(() => kind.submitted(world) === 1);
     running.signal('SIGTERM');
     const ended = await running.ended;
     expect(ended.exitCode, ended.output).toBe(143);
-    expect(cancellations(world, kind)).toBe(1);
+    expect(kind.cancellations(world)).toBe(1);
     await step.preExit();
-    expect(cancellations(world, kind)).toBe(1);
+    expect(kind.cancellations(world)).toBe(1);
   });
 
   it('before it submitted anything submits nothing', async () => {
@@ -224,15 +214,15 @@ describe.concurrent('the pre-exit hook', () => {
     using step = await onBuildkite(kind, world);
     const ended = await signalWhileWaiting(step.command(), 'SIGKILL');
     expect(ended).toMatchObject({ exitCode: null, signal: 'SIGKILL' });
-    expect(cancellations(world, kind)).toBe(0);
+    expect(kind.cancellations(world)).toBe(0);
 
     const second = await step.preExit();
     expect(second.exitCode, second.output).toBe(0);
     expect(readable(second.output)).toMatch(/The cancellation of \S+ was accepted/);
-    expect(cancellations(world, kind)).toBe(1);
+    expect(kind.cancellations(world)).toBe(1);
 
     expect(await step.preExit()).toMatchObject({ exitCode: 0, output: '' });
-    expect(cancellations(world, kind)).toBe(1);
+    expect(kind.cancellations(world)).toBe(1);
   });
 
   it('ends the token that it cancels with', async () => {
@@ -254,7 +244,7 @@ describe.concurrent('the pre-exit hook', () => {
     await signalWhileWaiting(step.command(), 'SIGKILL');
     const second = await step.preExit();
     expect(second.exitCode, second.output).toBe(0);
-    expect(cancellations(world, RUN_NOW)).toBe(0);
+    expect(RUN_NOW.cancellations(world)).toBe(0);
   });
 
   it('ends with 0 and says what is left to do when the service cannot be reached', async () => {
@@ -272,7 +262,7 @@ describe.concurrent('the pre-exit hook', () => {
     await using world = await createWorld();
     kind.hang(world);
     // Vercel refuses the first one, for the files that it lacks.
-    world.fault({ kind: 'late', method: 'POST', path: SUBMISSION, times: 2, lateMs: 3_000 });
+    world.fault({ ...kind.targets.submission, kind: 'late', times: 2, lateMs: 3_000 });
     using step = await onBuildkite(kind, world);
     const running = step.command();
     await until(() => kind.submitted(world) === 1);
@@ -282,21 +272,21 @@ describe.concurrent('the pre-exit hook', () => {
     const second = await step.preExit();
     expect(second.exitCode, second.output).toBe(0);
     const output = readable(second.output);
-    if (LEFT_TO_PEOPLE.has(kind.id)) {
+    if (!kind.findsByKey) {
       expect(output).toMatch(
         /a job with the submission key [0-9a-f]{64} may be running; this service cannot be searched/,
       );
       expect(output).toContain('a retry of this step finds it and attaches to it');
       expect(output).toContain('cancel-run ID');
     } else expect(output).toMatch(/The cancellation of \S+ was accepted/);
-    expect(cancellations(world, kind)).toBe(LEFT_TO_PEOPLE.has(kind.id) ? 0 : 1);
+    expect(kind.cancellations(world)).toBe(kind.findsByKey ? 1 : 0);
     expect(kind.submitted(world)).toBe(1);
     expect(await step.preExit()).toMatchObject({ exitCode: 0, output: '' });
   });
 
   it('says what is known of a submission that does not show up', async () => {
     await using world = await createWorld();
-    world.fault({ kind: 'late', method: 'POST', path: SUBMISSION, times: 1, lateMs: 20_000 });
+    world.fault({ ...VERTEX.targets.submission, kind: 'late', times: 1, lateMs: 20_000 });
     world.fault({ kind: 'answer', method: 'GET', path: /\/customJobs$/, times: 100, answer: EMPTY_LIST });
     using step = await onBuildkite(VERTEX, world);
     const running = step.command();
@@ -313,7 +303,8 @@ describe.concurrent('the pre-exit hook', () => {
   it.each([{}, { wait: 'false' }])('is left nothing by a submission that is over: %o', async (config) => {
     await using world = await createWorld();
     const refusal = { status: 400, type: 'application/json', text: '{"error_code":"INVALID_PARAMETER_VALUE"}' };
-    if (config.wait === undefined) world.fault({ kind: 'answer', path: SUBMISSION, times: 1, answer: refusal });
+    if (config.wait === undefined)
+      world.fault({ ...SUBMIT_RUN.targets.submission, kind: 'answer', times: 1, answer: refusal });
     using step = await onBuildkite(SUBMIT_RUN, world, { config, commands: COUNTED_NODE });
     const ended = await step.command().ended;
     expect(ended.exitCode, ended.output).toBe(config.wait === undefined ? 4 : 0);
@@ -329,7 +320,7 @@ describe.concurrent('the pre-exit hook', () => {
     await signalWhileWaiting(step.command(), 'SIGKILL');
     const second = await step.preExit(changes);
     expect(second.exitCode, second.output).toBe(0);
-    expect(cancellations(world, SUBMIT_RUN)).toBe(1);
+    expect(SUBMIT_RUN.cancellations(world)).toBe(1);
   });
 
   it.each([...PLANTED, ...(IS_ROOT ? PLANTED_BY_OTHERS : [])])(
@@ -347,13 +338,13 @@ describe.concurrent('the pre-exit hook', () => {
       plant(plantedPath(step, SUBMIT_RUN.settings('buildkite')), foreign?.runId ?? '', step.folder);
       expect(await step.preExit()).toMatchObject({ exitCode: 0, output: '' });
       expect(nodeStarts(step) > 0).toBe(LOOKED_INTO.has(name));
-      expect(cancellations(world, SUBMIT_RUN)).toBe(0);
+      expect(SUBMIT_RUN.cancellations(world)).toBe(0);
 
       SUBMIT_RUN.hang(world);
       await signalWhileWaiting(step.command(), 'SIGKILL');
       const second = await step.preExit();
       expect(second.exitCode, second.output).toBe(0);
-      expect(cancellations(world, SUBMIT_RUN)).toBe(1);
+      expect(SUBMIT_RUN.cancellations(world)).toBe(1);
     },
   );
 
@@ -372,7 +363,7 @@ describe.concurrent('the pre-exit hook', () => {
     expect(output).toContain('The job may still be running');
     expect(output).not.toContain(id);
     expect(world.requests.filter(({ path }) => path.includes(id))).toEqual([]);
-    expect(cancellations(world, kind)).toBe(0);
+    expect(kind.cancellations(world)).toBe(0);
   });
 
   it('ends with 0, without a stack, when it cannot even begin', async () => {
@@ -393,7 +384,7 @@ describe.concurrent('the pre-exit hook', () => {
     SUBMIT_RUN.hang(world);
     using step = await onBuildkite(SUBMIT_RUN, world);
     await signalWhileWaiting(step.command(), 'SIGKILL');
-    world.fault({ kind: 'late', path: SUBMIT_RUN.cancels, times: 9, lateMs: 20_000 });
+    world.fault({ kind: 'late', path: /\/jobs\/runs\/cancel$/, times: 9, lateMs: 20_000 });
     const at = performance.now();
     const second = await step.preExit();
     expect(performance.now() - at).toBeLessThan(7_000);
@@ -411,6 +402,6 @@ describe.concurrent('the pre-exit hook', () => {
     expect(starts).toBeGreaterThan(0);
     expect(await step.preExit()).toMatchObject({ exitCode: 0, output: '' });
     expect(nodeStarts(step)).toBe(starts);
-    expect(cancellations(world, SUBMIT_RUN)).toBe(0);
+    expect(SUBMIT_RUN.cancellations(world)).toBe(0);
   });
 });

@@ -159,7 +159,7 @@ function jobEnvironment(checkout: string, { simulators, config, jobApi = true }:
     BUILDKITE_PIPELINE_ID: ids.pipeline_id,
     BUILDKITE_PIPELINE_SLUG: pipeline,
     BUILDKITE_PULL_REQUEST: 'false',
-    BUILDKITE_REPO: `git@github.com:${organization}/${pipeline}.git`,
+    BUILDKITE_REPO: `git@bitbucket.org:${organization}/${pipeline}.git`,
     BUILDKITE_RETRY_COUNT: '0',
     BUILDKITE_SOURCE: 'webhook',
     BUILDKITE_STEP_ID: '0190b1c2-5555-4abc-8def-000000000005',

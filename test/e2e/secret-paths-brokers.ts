@@ -1,7 +1,6 @@
 import { AWS, AZURE, awsTenant, HELD_SECRETS, VAULT } from '../simulators/brokers-tenant.ts';
 import { GOOGLE, providerName } from '../simulators/tenant.ts';
-import { DEPLOYMENT_UPDATE, googleSecret } from './kinds-prefect.ts';
-import { DEPLOY } from './kinds-vercel.ts';
+import { DEPLOY, DEPLOYMENT_UPDATE, googleSecret } from './kinds.ts';
 import { OTHER_AUDIENCE, type SecretPath, signed } from './secret-paths.ts';
 import type { Ci, StepSettings } from './step.ts';
 

@@ -3,7 +3,7 @@ import { PREFECT, prefectTenant } from '../simulators/prefect-tenant.ts';
 import type { Handler } from '../simulators/serve.ts';
 import { GOOGLE, providerName } from '../simulators/tenant.ts';
 import type { World, WorldOptions } from '../simulators/world.ts';
-import { DEPLOYMENT_UPDATE, FLOW_RUN, googleSecret } from './kinds-prefect.ts';
+import { DEPLOYMENT_UPDATE, FLOW_RUN, googleSecret } from './kinds.ts';
 import { STRAY_TOKEN } from './leaks.ts';
 import { always, type SecretPath } from './secret-paths.ts';
 import type { Ci, StepSettings } from './step.ts';

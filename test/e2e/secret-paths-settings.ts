@@ -1,8 +1,6 @@
 import { PREFECT } from '../simulators/prefect-tenant.ts';
 import { VERCEL } from '../simulators/vercel-tenant.ts';
-import type { KindInUse } from './kinds.ts';
-import { DEPLOYMENT_UPDATE, FLOW_RUN, googleSecret } from './kinds-prefect.ts';
-import { DEPLOY, PROMOTE } from './kinds-vercel.ts';
+import { DEPLOY, DEPLOYMENT_UPDATE, FLOW_RUN, googleSecret, type KindInUse, PROMOTE } from './kinds.ts';
 import type { SecretPath } from './secret-paths.ts';
 import type { Ci, StepSettings } from './step.ts';
 

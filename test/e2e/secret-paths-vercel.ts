@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import type { Handler } from '../simulators/serve.ts';
 import { VERCEL, vercelTenant } from '../simulators/vercel-tenant.ts';
 import type { World, WorldOptions } from '../simulators/world.ts';
-import { DEPLOY, PROMOTE } from './kinds-vercel.ts';
+import { DEPLOY, PROMOTE } from './kinds.ts';
 import { STRAY_TOKEN } from './leaks.ts';
 import { always, type SecretPath } from './secret-paths.ts';
 

@@ -16,7 +16,7 @@ export interface SecretPath {
   readonly says: string;
   readonly world?: () => WorldOptions;
   /** Called once for each step that is run. */
-  readonly arrange?: (world: World) => void;
+  readonly arrange?: ((world: World) => void) | undefined;
   readonly settings?: (ci: Ci) => StepSettings;
   readonly checkout?: NewTree;
   readonly env?: Env;

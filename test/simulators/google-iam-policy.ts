@@ -1,4 +1,5 @@
 import type { Caller } from './google-access-tokens.ts';
+import { JOB_COLLECTIONS, type JobCollectionName } from './vertex-job-collections.ts';
 
 /** One line of a resource's IAM policy. */
 export interface Binding {
@@ -34,19 +35,18 @@ const PERMISSIONS = {
   ],
   'roles/iam.serviceAccountOpenIdTokenCreator': ['iam.serviceAccounts.getOpenIdToken'],
   'roles/iam.serviceAccountUser': ['iam.serviceAccounts.actAs'],
-  'roles/aiplatform.user': [
-    'aiplatform.customJobs.cancel',
-    'aiplatform.customJobs.create',
-    'aiplatform.customJobs.delete',
-    'aiplatform.customJobs.get',
-    'aiplatform.customJobs.list',
-  ],
-  'roles/aiplatform.viewer': ['aiplatform.customJobs.get', 'aiplatform.customJobs.list'],
+  'roles/aiplatform.user': onJobs('cancel', 'create', 'delete', 'get', 'list'),
+  'roles/aiplatform.viewer': onJobs('get', 'list'),
   'roles/secretmanager.secretAccessor': ['secretmanager.versions.access'],
 } as const;
 
 export type Role = keyof typeof PERMISSIONS;
 export type Permission = (typeof PERMISSIONS)[Role][number];
+
+function onJobs<Verb extends string>(...verbs: readonly Verb[]): `aiplatform.${JobCollectionName}.${Verb}`[] {
+  const collections = Object.keys(JOB_COLLECTIONS) as JobCollectionName[];
+  return collections.flatMap((name) => verbs.map((verb) => `aiplatform.${name}.${verb}` as const));
+}
 
 /** Whether a policy gives a caller a permission. */
 export function allows(bindings: readonly Binding[], caller: Caller, permission: Permission): boolean {

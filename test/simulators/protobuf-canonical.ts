@@ -17,7 +17,7 @@ function message(types: TypeLookup, type: ResolvedType, value: Record<string, un
   const written: Record<string, unknown> = {};
   for (const [name, content] of Object.entries(value)) {
     const found = fieldOf(type, name);
-    if (found === undefined || content === null) continue;
+    if (found === undefined || content === null || content === undefined) continue;
     const [canonical, field] = found;
     const one = (entry: unknown) => single(types, type, field, entry);
     if (field.keyType !== undefined) {

@@ -115,6 +115,8 @@ export function googleTenant(): Pick<GoogleOptions, 'providers' | 'serviceAccoun
     acceleratorQuota: {
       'aiplatform.googleapis.com/custom_model_training_nvidia_t4_gpus': 8,
       'aiplatform.googleapis.com/custom_model_training_nvidia_l4_gpus': 8,
+      'aiplatform.googleapis.com/custom_model_serving_nvidia_t4_gpus': 8,
+      'aiplatform.googleapis.com/custom_model_serving_nvidia_l4_gpus': 8,
     },
   };
 }

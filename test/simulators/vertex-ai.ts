@@ -1,13 +1,14 @@
 import type { AccessTokens } from './google-access-tokens.ts';
 import { googleError, jsonBody, noSuchPath } from './google-error.ts';
-import { allows, type Permission, type Project, type ServiceAccount } from './google-iam-policy.ts';
+import { allows, type Project, type ServiceAccount } from './google-iam-policy.ts';
 import { canonicalMessage } from './protobuf-canonical.ts';
+import { protoName } from './protobuf-types.ts';
 import { validateMessage } from './protobuf-walker.ts';
 import type { Handler } from './serve.ts';
-import { customJobResource } from './vertex-custom-job-resource.ts';
-import { acceleratorUse, type CustomJob, customJobFaults } from './vertex-custom-job-rules.ts';
+import { JOB_COLLECTIONS, type JobCollection, type JobCollectionName, jobResource } from './vertex-job-collections.ts';
 import { cancelledLife, type Life, type LifeStep, startLife, succeedingLife } from './vertex-job-life.ts';
 import { jobFilter, pageOffset, pageToken } from './vertex-job-list.ts';
+import { acceleratorUse, type Job, jobFaults } from './vertex-job-rules.ts';
 import {
   fieldRefusal,
   payloadRefusal,
@@ -27,9 +28,9 @@ export interface VertexAiOptions {
   /** Accelerators that jobs of one region may use at a time, by quota metric; as in a new project, 0 where none is given. */
   readonly acceleratorQuota?: Readonly<Record<string, number>>;
   /** The life of each job for which `nextLife` said nothing. */
-  readonly script?: (job: CustomJob) => readonly LifeStep[];
+  readonly script?: (job: Job) => readonly LifeStep[];
   /** What becomes of a job that is cancelled. */
-  readonly cancelScript?: (job: CustomJob) => readonly LifeStep[];
+  readonly cancelScript?: (job: Job) => readonly LifeStep[];
   /** The first page of a list is empty and leads to the next one, as services may answer (https://google.aip.dev/158). */
   readonly emptyFirstPage?: boolean;
 }
@@ -43,7 +44,7 @@ export interface CreatedJob {
   /** The request as it came. */
   readonly rawBody: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly job: CustomJob;
+  readonly job: Job;
   readonly state: string | undefined;
   readonly cancelRequested: boolean;
 }
@@ -57,17 +58,18 @@ export interface VertexAi {
 
 interface StoredJob {
   readonly created: Omit<CreatedJob, 'state' | 'cancelRequested'>;
+  /** The collection's full name. */
   readonly parent: string;
   readonly life: Life;
   readonly listedAfterMs: number;
   cancelRequested: boolean;
 }
 
-const CUSTOM_JOB = 'google.cloud.aiplatform.v1.CustomJob';
+const TYPES = 'google.cloud.aiplatform.v1';
 const DEFAULT_PAGE_SIZE = 100;
 const FIRST_ID = 4_000_000_000_000_000_000n;
 
-/** Custom jobs of Vertex AI (https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.customJobs). */
+/** The jobs of Vertex AI (https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.customJobs, …). */
 export function vertexAi(options: VertexAiOptions): VertexAi {
   const stored: StoredJob[] = [];
   const lives: { readonly steps: readonly LifeStep[]; readonly listedAfterMs: number }[] = [];
@@ -75,14 +77,12 @@ export function vertexAi(options: VertexAiOptions): VertexAi {
 
   const handle: Handler = async (request) => {
     const url = new URL(request.url);
-    const path = /^\/v1\/projects\/([^/]+)\/locations\/([^/]+)\/customJobs(?:\/([^/:]+)(:cancel)?)?$/.exec(
+    const path = /^\/v1\/projects\/([^/]+)\/locations\/([^/]+)\/(\w+)(?:\/([^/:]+)(:cancel)?)?$/.exec(
       decodeURIComponent(url.pathname),
     );
-    const [, projectName, location, id, cancel] = path ?? [];
+    const [, projectName = '', location = '', collection = '', id, cancel] = path ?? [];
     const host = request.headers.get('x-simulated-host') ?? '';
-    if (projectName === undefined || location === undefined || !host.endsWith(`-aiplatform.${universe}`)) {
-      return noSuchPath(request);
-    }
+    if (!isJobCollection(collection) || !host.endsWith(`-aiplatform.${universe}`)) return noSuchPath(request);
     const caller = options.tokens.authenticate(request, VERTEX_SERVICE);
     if (caller instanceof Response) return caller;
     const region = host.slice(0, -`-aiplatform.${universe}`.length);
@@ -93,7 +93,7 @@ export function vertexAi(options: VertexAiOptions): VertexAi {
     const project = options.projects.find((each) => each.id === projectName || each.number === projectName);
     if (project === undefined) return unknownProject(projectName);
     const sentParent = `projects/${projectName}/locations/${location}`;
-    const call: VertexCall = { request, caller, project, location, sentParent, query: url.searchParams };
+    const call = { request, caller, project, location, collection, sentParent, query: url.searchParams };
 
     if (id === undefined) {
       if (request.method === 'POST') return create(call);
@@ -106,22 +106,25 @@ export function vertexAi(options: VertexAiOptions): VertexAi {
   const create = async (call: VertexCall): Promise<Response> => {
     const json = await jsonBody(call.request);
     if (json instanceof Response) return json;
-    const violations = validateMessage(CUSTOM_JOB, json.body, { at: 'custom_job' });
+    const collection: JobCollection = JOB_COLLECTIONS[call.collection];
+    const type = `${TYPES}.${collection.message}`;
+    const violations = validateMessage(type, json.body, { at: protoName(collection.message).slice(1) });
     const refused =
       payloadRefusal(violations) ??
       queryRefusal(call, []) ??
-      permissionRefusal(call, 'aiplatform.customJobs.create', call.sentParent) ??
+      permissionRefusal(call, 'create', call.sentParent) ??
       fieldRefusal(violations);
     if (refused !== undefined) return refused;
-    const job = canonicalMessage(CUSTOM_JOB, json.body) as unknown as CustomJob;
-    const unfit = fieldRefusal(customJobFaults(job)) ?? actAsRefusal(call, job) ?? quotaRefusal(call, job);
+    const job = canonicalMessage(type, json.body) as unknown as Job;
+    const faults = [...jobFaults(job, collection.machines(job)), ...collection.faults(job, call.location)];
+    const unfit = fieldRefusal(faults) ?? actAsRefusal(call, collection.serviceAccount(job)) ?? quotaRefusal(call, job);
     if (unfit !== undefined) return unfit;
 
     const parent = parentOf(call);
     const next = lives.shift();
     const added: StoredJob = {
       created: {
-        name: `${parent}/customJobs/${FIRST_ID + BigInt(stored.length) * 7_919n}`,
+        name: `${parent}/${FIRST_ID + BigInt(stored.length) * 7_919n}`,
         caller: call.caller.identity,
         createdAt: options.now(),
         rawBody: json.text,
@@ -134,18 +137,18 @@ export function vertexAi(options: VertexAiOptions): VertexAi {
       cancelRequested: false,
     };
     stored.push(added);
-    return Response.json(customJobResource(added.created, added.life.view()));
+    return Response.json(jobResource(collection, added.created, added.life.view()));
   };
 
   const get = (call: VertexCall, id: string): Response => {
-    const found = find(call, id, 'aiplatform.customJobs.get');
-    return found instanceof Response ? found : Response.json(customJobResource(found.created, found.life.read()));
+    const found = find(call, id, 'get');
+    if (found instanceof Response) return found;
+    return Response.json(jobResource(JOB_COLLECTIONS[call.collection], found.created, found.life.read()));
   };
 
   const list = (call: VertexCall): Response => {
     const refused =
-      queryRefusal(call, ['filter', 'pageSize', 'pageToken']) ??
-      permissionRefusal(call, 'aiplatform.customJobs.list', call.sentParent);
+      queryRefusal(call, ['filter', 'pageSize', 'pageToken']) ?? permissionRefusal(call, 'list', call.sentParent);
     if (refused !== undefined) return refused;
     const filter = call.query.get('filter') ?? '';
     const matches = jobFilter(filter);
@@ -164,10 +167,9 @@ export function vertexAi(options: VertexAiOptions): VertexAi {
       .reverse();
     const page = found.slice(offset, offset + (size || DEFAULT_PAGE_SIZE));
     const next = offset + page.length;
+    const jobs = page.map((each) => jobResource(JOB_COLLECTIONS[call.collection], each.created, each.life.view()));
     return Response.json({
-      ...(page.length === 0
-        ? {}
-        : { customJobs: page.map((each) => customJobResource(each.created, each.life.view())) }),
+      ...(jobs.length === 0 ? {} : { [call.collection]: jobs }),
       ...(next < found.length ? { nextPageToken: pageToken(next, filter) } : {}),
     });
   };
@@ -175,16 +177,17 @@ export function vertexAi(options: VertexAiOptions): VertexAi {
   const cancelJob = async (call: VertexCall, id: string): Promise<Response> => {
     const json = await jsonBody(call.request);
     if (json instanceof Response) return json;
-    const name = `${call.sentParent}/customJobs/${id}`;
+    const { message } = JOB_COLLECTIONS[call.collection];
+    const name = `${call.sentParent}/${call.collection}/${id}`;
     const body = typeof json.body === 'object' && json.body !== null ? { name, ...json.body } : json.body;
-    const refused = payloadRefusal(validateMessage('google.cloud.aiplatform.v1.CancelCustomJobRequest', body));
+    const refused = payloadRefusal(validateMessage(`${TYPES}.Cancel${message}Request`, body));
     if (refused !== undefined) return refused;
-    const found = find(call, id, 'aiplatform.customJobs.cancel');
+    const found = find(call, id, 'cancel');
     if (found instanceof Response) return found;
     if (found.life.view().ended) {
       return googleError(
         'FAILED_PRECONDITION',
-        `The CustomJob "${found.created.name}" has ended and cannot be cancelled.`,
+        `The ${message} "${found.created.name}" has ended and cannot be cancelled.`,
       );
     }
     if (!found.cancelRequested) found.life.become(options.cancelScript?.(found.created.job) ?? cancelledLife());
@@ -192,18 +195,18 @@ export function vertexAi(options: VertexAiOptions): VertexAi {
     return Response.json({});
   };
 
-  const find = (call: VertexCall, id: string, permission: Permission): StoredJob | Response => {
+  const find = (call: VertexCall, id: string, verb: 'get' | 'cancel'): StoredJob | Response => {
     const refused =
-      queryRefusal(call, []) ?? permissionRefusal(call, permission, `${call.sentParent}/customJobs/${id}`);
+      queryRefusal(call, []) ?? permissionRefusal(call, verb, `${call.sentParent}/${call.collection}/${id}`);
     if (refused !== undefined) return refused;
-    const name = `${parentOf(call)}/customJobs/${id}`;
+    const name = `${parentOf(call)}/${id}`;
     return (
       stored.find(({ created }) => created.name === name) ??
-      googleError('NOT_FOUND', `The CustomJob "${name}" does not exist.`)
+      googleError('NOT_FOUND', `The ${JOB_COLLECTIONS[call.collection].message} "${name}" does not exist.`)
     );
   };
 
-  const actAsRefusal = ({ caller }: VertexCall, { jobSpec: { serviceAccount } }: CustomJob): Response | undefined => {
+  const actAsRefusal = ({ caller }: VertexCall, serviceAccount: string | undefined): Response | undefined => {
     if (serviceAccount === undefined) return undefined;
     const account = options.serviceAccounts.find(({ email }) => email === serviceAccount);
     if (account !== undefined && allows(account.bindings, caller, 'iam.serviceAccounts.actAs')) return undefined;
@@ -211,10 +214,12 @@ export function vertexAi(options: VertexAiOptions): VertexAi {
     return googleError('INVALID_ARGUMENT', message);
   };
 
-  const quotaRefusal = (call: VertexCall, job: CustomJob): Response | undefined => {
+  const quotaRefusal = (call: VertexCall, job: Job): Response | undefined => {
+    const { quota, machines }: JobCollection = JOB_COLLECTIONS[call.collection];
     const active = stored.filter(({ parent, life }) => parent === parentOf(call) && !life.view().ended);
-    const exceeded = [...acceleratorUse(job)].filter(([metric, wanted]) => {
-      const used = active.reduce((sum, { created }) => sum + (acceleratorUse(created.job).get(metric) ?? 0), 0);
+    const uses = active.map(({ created }) => acceleratorUse(quota, machines(created.job)));
+    const exceeded = [...acceleratorUse(quota, machines(job))].filter(([metric, wanted]) => {
+      const used = uses.reduce((sum, use) => sum + (use.get(metric) ?? 0), 0);
       return used + wanted > (options.acceleratorQuota?.[metric] ?? 0);
     });
     if (exceeded.length === 0) return undefined;
@@ -232,7 +237,11 @@ export function vertexAi(options: VertexAiOptions): VertexAi {
   };
 }
 
-/** In names the service always writes the project's number. */
-function parentOf({ project, location }: VertexCall): string {
-  return `projects/${project.number}/locations/${location}`;
+/** The collection's name as jobs have it: the service always writes the project's number. */
+function parentOf({ project, location, collection }: VertexCall): string {
+  return `projects/${project.number}/locations/${location}/${collection}`;
+}
+
+function isJobCollection(name: string): name is JobCollectionName {
+  return Object.hasOwn(JOB_COLLECTIONS, name);
 }

@@ -1,9 +1,19 @@
+/** google.rpc.Status */
+interface RpcStatus {
+  readonly code: number;
+  readonly message: string;
+}
+
 /** One stretch of a job's life. A step that names no length lasts for ever. */
 export interface LifeStep {
   /** A JobState with its prefix, or a word that no client knows; absent: unspecified, which JSON leaves out. */
   readonly state?: string;
-  /** The job's error from this step on. */
-  readonly error?: { readonly code: number; readonly message: string };
+  /** The job's error in this step. */
+  readonly error?: RpcStatus;
+  /** How many instances a batch job is done with in this step; `incomplete` is -1 where nobody knows. */
+  readonly instances?: { readonly successful?: number; readonly failed?: number; readonly incomplete?: number };
+  /** What a batch job met in this step without failing. */
+  readonly partialFailures?: readonly RpcStatus[];
   /** The step lasts so many milliseconds. */
   readonly forMs?: number;
   /** The step is answered to so many GETs. */
@@ -55,11 +65,9 @@ function steps(states: readonly (string | undefined)[], each: StepLength): LifeS
 const ENDS = ['SUCCEEDED', 'FAILED', 'CANCELLED', 'EXPIRED', 'PARTIALLY_SUCCEEDED'].map((word) => `JOB_STATE_${word}`);
 
 /** What a job looks like at one moment; times in milliseconds since the epoch. */
-export interface LifeView {
-  readonly state?: string;
-  readonly error?: { readonly code: number; readonly message: string };
-  readonly startTime?: number;
-  readonly endTime?: number;
+export interface LifeView extends Omit<LifeStep, 'forMs' | 'forReads'> {
+  readonly startTime: number | undefined;
+  readonly endTime: number | undefined;
   readonly updateTime: number;
   readonly ended: boolean;
 }
@@ -101,15 +109,7 @@ export function startLife(script: readonly LifeStep[], now: () => number): Life 
   };
   const view = (): LifeView => {
     settle();
-    const { state, error } = steps[index] ?? {};
-    return {
-      ...(state === undefined ? {} : { state }),
-      ...(error === undefined ? {} : { error }),
-      ...(startTime === undefined ? {} : { startTime }),
-      ...(endTime === undefined ? {} : { endTime }),
-      updateTime: enteredAt,
-      ended: endTime !== undefined,
-    };
+    return { ...steps[index], startTime, endTime, updateTime: enteredAt, ended: endTime !== undefined };
   };
 
   enter(0, enteredAt);

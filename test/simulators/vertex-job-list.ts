@@ -1,9 +1,8 @@
 import { aiplatformTypes } from './protobuf-types.ts';
+import type { Job } from './vertex-job-rules.ts';
 
 /** A listed job, as far as a filter looks at it. */
-export interface Listed {
-  readonly displayName: string;
-  readonly labels?: Readonly<Record<string, string>>;
+interface Listed extends Job {
   readonly state: string | undefined;
 }
 

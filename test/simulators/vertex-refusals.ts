@@ -1,7 +1,9 @@
 import type { Caller } from './google-access-tokens.ts';
 import { badRequest, errorInfo, googleError } from './google-error.ts';
-import { allows, type Permission, type Project } from './google-iam-policy.ts';
+import { allows, type Project } from './google-iam-policy.ts';
 import type { Violation } from './protobuf-walker.ts';
+import type { JobCollectionName } from './vertex-job-collections.ts';
+import type { FieldFault } from './vertex-job-rules.ts';
 
 export const VERTEX_SERVICE = 'aiplatform.googleapis.com';
 
@@ -11,6 +13,7 @@ export interface VertexCall {
   readonly caller: Caller;
   readonly project: Project;
   readonly location: string;
+  readonly collection: JobCollectionName;
   /** `projects/{as it was sent}/locations/{location}` */
   readonly sentParent: string;
   readonly query: URLSearchParams;
@@ -27,7 +30,7 @@ export function payloadRefusal(violations: readonly Violation[]): Response | und
 }
 
 /** Fields whose content the service itself refuses. */
-export function fieldRefusal(faults: readonly { field: string; description: string }[]): Response | undefined {
+export function fieldRefusal(faults: readonly FieldFault[]): Response | undefined {
   if (faults.length === 0) return undefined;
   const found = faults.map(
     ({ field, description }, index) => `\t${index + 1}.Field: ${field}; Message: ${description}`,
@@ -48,8 +51,13 @@ export function queryRefusal({ query }: VertexCall, known: readonly string[]): R
   return googleError('INVALID_ARGUMENT', description, [badRequest([{ description }])]);
 }
 
-/** A permission that the caller has not on the project. */
-export function permissionRefusal(call: VertexCall, permission: Permission, resource: string): Response | undefined {
+/** A permission on the jobs of the collection that the caller has not on the project. */
+export function permissionRefusal(
+  call: VertexCall,
+  verb: 'cancel' | 'create' | 'get' | 'list',
+  resource: string,
+): Response | undefined {
+  const permission = `aiplatform.${call.collection}.${verb}` as const;
   if (allows(call.project.bindings, call.caller, permission)) return undefined;
   return googleError(
     'PERMISSION_DENIED',

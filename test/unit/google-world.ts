@@ -64,6 +64,7 @@ export interface Answer {
   readonly name?: string;
   readonly state?: string;
   readonly customJobs?: readonly Answer[];
+  readonly batchPredictionJobs?: readonly Answer[];
   readonly nextPageToken?: string;
   readonly error?: unknown;
 }

@@ -8,12 +8,11 @@ import { vertexAi } from '../simulators/vertex-ai.ts';
 import { RUNNER, SUBMITTER } from './google-world.ts';
 
 /** The few methods that are used here: the package's own declarations take the compiler longer than the whole project. */
-interface JobServiceClient {
-  createCustomJob(request: { parent: string; customJob: unknown }): Promise<[Job]>;
-  getCustomJob(request: { name: string }): Promise<[Job]>;
-  listCustomJobs(request: { parent: string; filter: string }): Promise<[Job[]]>;
-  cancelCustomJob(request: { name: string }): Promise<unknown>;
-}
+type Method<Answer> = (request: Readonly<Record<string, unknown>>) => Promise<[Answer]>;
+type JobServiceClient = Readonly<
+  Record<`${'create' | 'get' | 'cancel'}${'CustomJob' | 'BatchPredictionJob'}`, Method<Job>> &
+    Record<'listCustomJobs' | 'listBatchPredictionJobs', Method<Job[]>>
+>;
 interface Job {
   readonly name: string;
   readonly state: string;
@@ -42,7 +41,30 @@ const customJob = {
   },
 };
 
-test("Google's own client agrees with the simulated Vertex AI", async () => {
+const batchPredictionJob = {
+  displayName: 'score',
+  labels: { ci_run: 'a' },
+  serviceAccount: RUNNER,
+  model: `${parent}/models/churn`,
+  inputConfig: { instancesFormat: 'jsonl', gcsSource: { uris: ['gs://b/in.jsonl'] } },
+  outputConfig: { predictionsFormat: 'jsonl', gcsDestination: { outputUriPrefix: 'gs://b/out' } },
+  dedicatedResources: { machineSpec: { machineType: 'n1-standard-4' }, startingReplicaCount: 1 },
+};
+
+test.each([
+  ['CustomJob', customJob, 'customJobs', { jobSpec: { scheduling: { timeout: '3600s' } } }, {}],
+  [
+    'BatchPredictionJob',
+    batchPredictionJob,
+    'batchPredictionJobs',
+    { dedicatedResources: { startingReplicaCount: 1 } },
+    {
+      completionStats: { successfulCount: '100', failedCount: '0' },
+      outputInfo: { gcsOutputDirectory: expect.stringMatching(/^gs:\/\/b\/out\/prediction-churn-/) },
+    },
+  ],
+] as const)("Google's own client agrees with the simulated Vertex AI on a %s", async (...row) => {
+  const [message, job, collection, arrived, outputs] = row;
   const tokens = accessTokens(Date.now);
   const member = `serviceAccount:${SUBMITTER}`;
   const vertex = vertexAi({
@@ -73,24 +95,26 @@ test("Google's own client agrees with the simulated Vertex AI", async () => {
     projectId: 'ml-prod',
   });
 
-  const [{ name }] = await client.createCustomJob({ parent, customJob });
-  expect(name).toMatch(/^projects\/987654\/locations\/us-central1\/customJobs\/\d+$/);
-  expect(vertex.jobs()).toMatchObject([{ caller: SUBMITTER, job: { jobSpec: { scheduling: { timeout: '3600s' } } } }]);
-  const states = [];
-  for (let read = 0; read < 5; read += 1) states.push((await client.getCustomJob({ name }))[0].state);
-  expect(states).toEqual(
+  const body = `${message.slice(0, 1).toLowerCase()}${message.slice(1)}`;
+  const create = (content: unknown) => client[`create${message}`]({ parent, [body]: content });
+  const [{ name }] = await create(job);
+  expect(name).toMatch(new RegExp(`^projects/987654/locations/us-central1/${collection}/\\d+$`));
+  expect(vertex.jobs()).toMatchObject([{ caller: SUBMITTER, job: arrived }]);
+  const seen = [];
+  for (let read = 0; read < 5; read += 1) seen.push((await client[`get${message}`]({ name }))[0]);
+  expect(seen.map(({ state }) => state)).toEqual(
     ['UNSPECIFIED', 'QUEUED', 'PENDING', 'RUNNING', 'SUCCEEDED'].map((word) => `JOB_STATE_${word}`),
   );
-  expect((await client.listCustomJobs({ parent, filter: 'labels.ci_run=a' }))[0]).toMatchObject([{ name }]);
-  await expect(client.cancelCustomJob({ name })).rejects.toMatchObject({ code: 9 });
+  expect(seen.at(-1)).toMatchObject(outputs);
+  expect((await client[`list${message}s`]({ parent, filter: 'labels.ci_run=a' }))[0]).toMatchObject([{ name }]);
+  await expect(client[`cancel${message}`]({ name })).rejects.toMatchObject({ code: 9 });
 
-  const [second] = await client.createCustomJob({ parent, customJob });
-  await client.cancelCustomJob({ name: second.name });
-  await client.getCustomJob({ name: second.name });
-  const [cancelled] = await client.getCustomJob({ name: second.name });
+  const [second] = await create(job);
+  await client[`cancel${message}`]({ name: second.name });
+  await client[`get${message}`]({ name: second.name });
+  const [cancelled] = await client[`get${message}`]({ name: second.name });
   expect(cancelled).toMatchObject({ state: 'JOB_STATE_CANCELLED', error: { code: 1 } });
 
-  const invalid = { ...customJob, labels: { branch: 'Main' } };
-  await expect(client.createCustomJob({ parent, customJob: invalid })).rejects.toMatchObject({ code: 3 });
+  await expect(create({ ...job, labels: { branch: 'Main' } })).rejects.toMatchObject({ code: 3 });
   await served.close();
 });

@@ -1,10 +1,11 @@
 import { type Answer, answerJson, type HttpCall, unreadable } from '../../http/http.ts';
+import type { CredentialSource } from '../../identity/credential.ts';
 import type { ExchangeEnvironment } from '../../identity/exchange.ts';
-
+import { exchangedCredential, type Held } from '../../identity/exchanged-credential.ts';
 import { textAt } from '../../json.ts';
-import { Secret } from '../../secret.ts';
-import { type BrokerSecret, defineBroker, type Reading } from '../broker.ts';
-import { audienceFor, type PresentedToken, presentedToken } from '../presented-token.ts';
+import { PLACEHOLDER } from '../../secret.ts';
+import { type BrokerSecret, defineBroker, madeOnce, type Reading } from '../broker.ts';
+import { audienceFor } from '../presented-token.ts';
 import { splitReference } from '../secret-reference.ts';
 import type { AwsReference } from './reference.ts';
 import { explainAssumeRole, explainAwsSecret } from './refusals.ts';
@@ -17,16 +18,15 @@ import {
   readAwsKeys,
   sessionName,
   stsAnswer,
+  unreadableSts,
 } from './sts.ts';
 
 const NAME = /^[\w/+=.@-]{1,512}$/;
 const ARN = /^arn:aws(?:-cn|-us-gov)?:secretsmanager:([a-z0-9-]+):\d{12}:secret:[\w/+=.@-]{1,512}$/;
 const USUAL_AUDIENCE = 'sts.amazonaws.com';
-/** Keys that are about to end are replaced. */
-const MARGIN_MS = 60_000;
 
 /** https://docs.aws.amazon.com/secretsmanager/latest/userguide/retrieving-secrets.html */
-export const awsSecretsManager = defineBroker<AwsReference>({
+export const awsSecretsManager = defineBroker({
   word: 'aws',
   form: 'aws:NAME-OR-ARN[?version=ID|?stage=STAGE][#JSON-KEY]',
   example: 'aws:ci/prefect#api-key',
@@ -37,53 +37,49 @@ export const awsSecretsManager = defineBroker<AwsReference>({
     if (values['aws-region'] === undefined && references.some(({ region }) => region === undefined))
       faults.add('aws-region', 'is needed for a secret that is not given by its full ARN');
   },
-  open: ({ values, context }) => {
-    const role = values['aws-role'];
-    if (role === undefined) return undefined;
-    const audience = audienceFor(values, USUAL_AUDIENCE);
-    const present = presentedToken(values, audience);
+  open: (values, context) => {
+    const session = { role: values['aws-role'], sessionName: sessionName(context) };
     const logins = new Map<string, Login>();
     return (reference) => {
       const region = reference.region ?? values['aws-region'] ?? '';
-      const trust: AwsTrust = { role, region, audience, sessionName: sessionName(context) };
-      const login = logins.get(region) ?? loginOnce(trust, present);
+      const trust: AwsTrust = { ...session, region, ...audienceFor(values, USUAL_AUDIENCE) };
+      const login = logins.get(region) ?? madeOnce((environment) => roleCredential(trust, environment));
       logins.set(region, login);
       return awsSecret(trust, reference, login);
     };
   },
 });
 
-type Login = (environment: ExchangeEnvironment, signal: AbortSignal) => Promise<AwsKeys>;
+type Login = (environment: ExchangeEnvironment) => CredentialSource<Held<AwsKeys>>;
 
-/** Takes on the role, and again when its keys are about to end. */
-function loginOnce(trust: AwsTrust, present: PresentedToken): Login {
-  let kept: AwsKeys | undefined;
-  return async (environment, signal) => {
-    const { clock, conceal, http, log, subjectTokens } = environment;
-    if (kept !== undefined && clock.now() < kept.expiresAt - MARGIN_MS) return kept;
-    const subject = await present(environment, signal);
-    const call = assumeRoleCall(trust, subject.token.reveal());
-    const startedAt = clock.now();
-    let answer = await http.persist(call, signal);
-    let body = await stsAnswer(answer);
-    if (answer.status === 200 && body === undefined) {
-      // Of an answer in XML nobody else notices that it was cut on its way.
-      answer = await http.persist(call, signal);
-      body = await stsAnswer(answer);
-    }
-    const keys = answer.status === 200 ? readAwsKeys(body, startedAt) : undefined;
-    if (keys === undefined) {
-      const howToRequest = subjectTokens.howToRequest(trust.audience, 'secret-audience');
-      throw explainAssumeRole(trust, subject, answer, body, howToRequest);
-    }
-    await conceal([keys.secretAccessKey, keys.sessionToken, keys.accessKeyId]);
-    const minutes = Math.floor((keys.expiresAt - startedAt) / 60_000);
-    log.info(
-      `exchanged at ${awsHost('sts', trust.region)} for ${trust.role}, session ${trust.sessionName}, valid for ${minutes} min`,
-    );
-    kept = keys;
-    return keys;
-  };
+/** The keys of a role that is taken on. */
+function roleCredential(trust: AwsTrust, environment: ExchangeEnvironment): ReturnType<Login> {
+  const { audience, acceptsDefault, role } = trust;
+  const host = awsHost('sts', trust.region);
+  const { http, subjectTokens } = environment;
+  return exchangedCredential(
+    {
+      demand: { audiences: [audience], acceptsDefault },
+      call: (subjectToken) => assumeRoleCall(trust, subjectToken),
+      send: async (call, _subject, signal) => {
+        const answer = await http.persist(call, signal);
+        // Of an answer in XML nobody else notices that it was cut on its way.
+        const isCut = answer.status === 200 && (await stsAnswer(answer)) === undefined;
+        return isCut ? http.persist(call, signal) : answer;
+      },
+      read: async (answer) => {
+        const keys = readAwsKeys(await stsAnswer(answer));
+        if (keys === undefined) throw unreadableSts(`https://${host}/`, answer);
+        return keys;
+      },
+      describe: (life) => `exchanged at ${host} for ${role}, session ${trust.sessionName}, ${life}`,
+      explain: async (subject, answer) => {
+        const howToRequest = subjectTokens.howToRequest(audience, 'secret-audience');
+        return explainAssumeRole(trust, subject, answer, await stsAnswer(answer), howToRequest);
+      },
+    },
+    environment,
+  );
 }
 
 function awsSecret(trust: AwsTrust, reference: AwsReference, login: Login): BrokerSecret {
@@ -93,14 +89,14 @@ function awsSecret(trust: AwsTrust, reference: AwsReference, login: Login): Brok
     title: `AWS Secrets Manager ${reference.id} in ${region}`,
     key: reference.key,
     calls: [
-      assumeRoleCall(trust, '[redacted]'),
-      { ...call, secretHeaders: { authorization: new Secret(''), 'x-amz-security-token': new Secret('') } },
+      assumeRoleCall(trust, PLACEHOLDER.reveal()),
+      { ...call, secretHeaders: { authorization: PLACEHOLDER, 'x-amz-security-token': PLACEHOLDER } },
     ],
     open: async (environment, signal) => {
       const { clock, http } = environment;
       // The library is read while the role is taken on.
       const loading = import('./signature.ts');
-      const keys = await login(environment, signal);
+      const keys = await login(environment).get(signal);
       const { signed } = await loading;
       const answer = await http.persist(
         await signed(call, { service: 'secretsmanager', region }, keys, clock.now()),
@@ -140,7 +136,7 @@ export function getSecretCall(region: string, { id, version }: AwsReference): Ht
  * The text of a secret, also of one that is kept as bytes.
  * @throws SubmitError `unreadable-answer`.
  */
-export function readAwsSecret(url: string, answer: Answer): Reading {
+function readAwsSecret(url: string, answer: Answer): Reading {
   const body = answerJson(answer);
   const text = textAt(body, 'SecretString');
   const bytes = textAt(body, 'SecretBinary');

@@ -1,26 +1,25 @@
 import { SubmitError } from '../../errors.ts';
 import type { CiContext } from '../../host/ci-context.ts';
+import { formCall } from '../../http/calls.ts';
 import { type Answer, answerJson, type HttpCall, unreadable } from '../../http/http.ts';
+import type { Issued } from '../../identity/exchanged-credential.ts';
 import { tokenAt } from '../../identity/token-answer.ts';
 import { isObject, type Json, objectAt, textAt } from '../../json.ts';
 import type { Secret } from '../../secret.ts';
+import type { BrokerAudience } from '../presented-token.ts';
 
 /** Where AWS is and which role a CI job takes on there. */
-export interface AwsTrust {
+export interface AwsTrust extends BrokerAudience {
   readonly role: string;
   readonly region: string;
   readonly sessionName: string;
-  /** What the identity provider expects in `aud`. */
-  readonly audience: string;
 }
 
 /** Temporary credentials of a role. */
-export interface AwsKeys {
+export interface AwsKeys extends Issued {
   readonly accessKeyId: Secret;
   readonly secretAccessKey: Secret;
   readonly sessionToken: Secret;
-  /** Milliseconds since the epoch. */
-  readonly expiresAt: number;
 }
 
 /** The shortest that AWS gives: one read takes seconds. */
@@ -41,20 +40,15 @@ export function sessionName({ repository, buildNumber }: CiContext): string {
 
 /** https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html */
 export function assumeRoleCall({ role, region, sessionName }: AwsTrust, token: string): HttpCall {
-  return {
-    method: 'POST',
-    url: `https://${awsHost('sts', region)}/`,
-    headers: { 'content-type': 'application/x-www-form-urlencoded' },
-    isPassing: isThrottled,
-    body: new URLSearchParams({
-      Action: 'AssumeRoleWithWebIdentity',
-      Version: '2011-06-15',
-      RoleArn: role,
-      RoleSessionName: sessionName,
-      DurationSeconds: String(LIFETIME_SECONDS),
-      WebIdentityToken: token,
-    }).toString(),
+  const fields = {
+    Action: 'AssumeRoleWithWebIdentity',
+    Version: '2011-06-15',
+    RoleArn: role,
+    RoleSessionName: sessionName,
+    DurationSeconds: String(LIFETIME_SECONDS),
+    WebIdentityToken: token,
   };
+  return { ...formCall(`https://${awsHost('sts', region)}/`, fields), isPassing: isThrottled };
 }
 
 /** AWS answers 400 to requests that come too often. https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html */
@@ -71,19 +65,14 @@ export async function stsAnswer(answer: Answer): Promise<Json | undefined> {
 }
 
 /** The credentials in an answer; undefined when it has none. */
-export function readAwsKeys(answer: Json | undefined, now: number): AwsKeys | undefined {
+export function readAwsKeys(answer: Json | undefined): AwsKeys | undefined {
   const result = objectAt(objectAt(answer, 'AssumeRoleWithWebIdentityResponse'), 'AssumeRoleWithWebIdentityResult');
   const credentials = objectAt(result, 'Credentials');
   const [accessKeyId, secretAccessKey, sessionToken] = ['AccessKeyId', 'SecretAccessKey', 'SessionToken'].map((name) =>
     tokenAt(credentials, name),
   );
   if (accessKeyId === undefined || secretAccessKey === undefined || sessionToken === undefined) return undefined;
-  return {
-    accessKeyId,
-    secretAccessKey,
-    sessionToken,
-    expiresAt: expiryOf(credentials.Expiration) ?? now + LIFETIME_SECONDS * 1000,
-  };
+  return { accessKeyId, secretAccessKey, sessionToken, expiresAt: expiryOf(credentials.Expiration) };
 }
 
 /** Seconds since the epoch in JSON, a date in XML. */

@@ -1,9 +1,9 @@
+import type { BrokerAudience } from '../presented-token.ts';
+
 /** The application, or managed identity, that trusts the CI. */
-export interface AzureTrust {
+export interface AzureTrust extends BrokerAudience {
   readonly tenant: string;
   readonly clientId: string;
-  /** What the federated credential expects in `aud`. */
-  readonly audience: string;
 }
 
 /** A secret in a vault, with the version that is meant. */

@@ -1,11 +1,11 @@
 import { SubmitError } from '../../errors.ts';
 import { googleCredential } from '../../google/credential.ts';
 import { type GoogleTrust, loginCalls } from '../../google/trust.ts';
+import { jsonCall } from '../../http/calls.ts';
 import { type Answer, answerJson, bearer, type HttpCall, unreadable } from '../../http/http.ts';
-import type { CredentialSource } from '../../identity/credential.ts';
 import { objectAt, textAt } from '../../json.ts';
-import { Secret } from '../../secret.ts';
-import { defineBroker, type Reading } from '../broker.ts';
+import { PLACEHOLDER } from '../../secret.ts';
+import { defineBroker, madeOnce, type Reading } from '../broker.ts';
 import { secretGoogleTrust } from '../broker-settings.ts';
 import { splitReference } from '../secret-reference.ts';
 import { GUIDE } from '../secret-source.ts';
@@ -17,27 +17,24 @@ const NAME =
   /^(projects\/(?:[a-z0-9.-]+:)?[a-z0-9-]{4,30}\/(?:locations\/([a-z0-9-]+)\/)?secrets\/[\w-]{1,255})(?:\/versions\/([\w-]{1,63}))?$/;
 
 /** https://cloud.google.com/secret-manager/docs/access-secret-version */
-export const googleSecretManager = defineBroker<GoogleReference>({
+export const googleSecretManager = defineBroker({
   word: 'google',
   form: 'google:projects/PROJECT[/locations/LOCATION]/secrets/SECRET[/versions/VERSION][#JSON-KEY]',
   example: 'google:projects/acme-ml/secrets/prefect-ci/versions/7',
   needs: ['workload-identity-provider'],
   takes: ['service-account'],
   parse: parseGoogleReference,
-  check: () => undefined,
-  open: ({ values }) => {
-    const trust = secretGoogleTrust(values);
-    if (trust === undefined) return undefined;
-    let credential: CredentialSource | undefined;
+  open: (values) => {
+    const trust = secretGoogleTrust(values['workload-identity-provider'], values);
+    const login = madeOnce((environment) => googleCredential(trust, environment));
     return (reference) => {
       const call = accessCall(reference, trust);
       return {
         title: `Google Secret Manager ${reference.secret}`,
         key: reference.key,
-        calls: [...loginCalls(trust), { ...call, secretHeaders: bearer(new Secret('')) }],
+        calls: [...loginCalls(trust), { ...call, secretHeaders: bearer(PLACEHOLDER) }],
         open: async (environment, signal) => {
-          credential ??= googleCredential(trust, environment);
-          const secretHeaders = (await credential.get(signal)).headers;
+          const secretHeaders = (await login(environment).get(signal)).headers;
           const answer = await environment.http.persist({ ...call, secretHeaders }, signal);
           if (answer.status !== 200) throw explainGoogleSecret(reference, trust, call.url, answer);
           return readGoogleSecret(reference, call.url, answer);
@@ -57,9 +54,9 @@ export function parseGoogleReference(text: string): GoogleReference | undefined 
 }
 
 /** https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets.versions/access */
-export function accessCall({ secret, location, version }: GoogleReference, { universeDomain }: GoogleTrust): HttpCall {
+function accessCall({ secret, location, version }: GoogleReference, { universeDomain }: GoogleTrust): HttpCall {
   const host = location === undefined ? 'secretmanager' : `secretmanager.${location}.rep`;
-  return { method: 'GET', url: `https://${host}.${universeDomain}/v1/${secret}/versions/${version}:access` };
+  return jsonCall('GET', `https://${host}.${universeDomain}/v1/${secret}/versions/${version}:access`);
 }
 
 /**

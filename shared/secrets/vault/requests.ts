@@ -1,20 +1,18 @@
+import { jsonCall } from '../../http/calls.ts';
 import { type Answer, answerJson, type HttpCall, type SecretHeaders } from '../../http/http.ts';
 import { urlPart } from '../../http/url-part.ts';
-import { isObject, objectAt, stringifyJson, textAt } from '../../json.ts';
+import { defined, isObject, objectAt, stringifyJson, textAt } from '../../json.ts';
 import type { Secret } from '../../secret.ts';
-import type { Reading } from '../broker.ts';
-import type { SecretValues } from '../broker-settings.ts';
-import { audienceFor } from '../presented-token.ts';
+import type { Reading, ValuesWith } from '../broker.ts';
+import { audienceFor, type BrokerAudience } from '../presented-token.ts';
 import { splitReference } from '../secret-reference.ts';
 
 /** Where a Vault is and how a CI job logs in there. */
-export interface VaultTrust {
+export interface VaultTrust extends BrokerAudience {
   readonly origin: string;
   readonly role: string;
   readonly authMount: string;
   readonly namespace: string | undefined;
-  /** What the role expects in `aud`. */
-  readonly audience: string;
   /** Of the key-value engine. */
   readonly hasVersions: boolean;
 }
@@ -27,15 +25,13 @@ export interface VaultReference {
   readonly version: string | undefined;
 }
 
-/** The trust that the settings describe; undefined when one of them is missing. */
-export function vaultTrust(values: SecretValues): VaultTrust | undefined {
-  const { 'vault-address': address, 'vault-role': role } = values;
-  if (address === undefined || role === undefined) return undefined;
-  const { origin } = new URL(address);
+/** The trust that the settings describe. */
+export function vaultTrust(values: ValuesWith<'vault-address' | 'vault-role'>): VaultTrust {
+  const { origin } = new URL(values['vault-address']);
   return {
     origin,
-    role,
-    audience: audienceFor(values, origin),
+    role: values['vault-role'],
+    ...audienceFor(values, origin),
     authMount: values['vault-auth-mount'],
     namespace: values['vault-namespace'],
     hasVersions: values['vault-kv-version'] === '2',
@@ -60,19 +56,15 @@ export function parseVaultReference(text: string): VaultReference | undefined {
 
 /** https://developer.hashicorp.com/vault/api-docs/auth/jwt#jwt-login */
 export function loginCall(trust: VaultTrust, jwt: string): HttpCall {
-  return {
-    method: 'POST',
-    url: `${trust.origin}/v1/auth/${trust.authMount}/login`,
-    headers: { 'content-type': 'application/json', ...namespaceHeader(trust) },
-    body: JSON.stringify({ role: trust.role, jwt }),
-  };
+  const url = `${trust.origin}/v1/auth/${trust.authMount}/login`;
+  return jsonCall('POST', url, { role: trust.role, jwt }, namespaceHeader(trust));
 }
 
 /** https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#read-secret-version */
 export function readCall(trust: VaultTrust, reference: VaultReference): HttpCall {
   const version = reference.version === undefined ? '' : `?version=${reference.version}`;
   const path = apiPath(trust, reference).split('/').map(urlPart).join('/');
-  return { method: 'GET', url: `${trust.origin}/v1/${path}${version}`, headers: namespaceHeader(trust) };
+  return jsonCall('GET', `${trust.origin}/v1/${path}${version}`, undefined, namespaceHeader(trust));
 }
 
 /** The path of a secret as policies name it. */
@@ -82,7 +74,7 @@ export function apiPath({ hasVersions }: VaultTrust, { mount, path }: VaultRefer
 
 /** https://developer.hashicorp.com/vault/api-docs/auth/token#revoke-a-token-self */
 export function revokeCall(trust: VaultTrust): HttpCall {
-  return { method: 'POST', url: `${trust.origin}/v1/auth/token/revoke-self`, headers: namespaceHeader(trust) };
+  return jsonCall('POST', `${trust.origin}/v1/auth/token/revoke-self`, undefined, namespaceHeader(trust));
 }
 
 /** The header that Vault knows its callers by. */
@@ -90,8 +82,8 @@ export function tokenHeader(token: Secret): SecretHeaders {
   return { 'x-vault-token': token };
 }
 
-function namespaceHeader({ namespace }: VaultTrust): Record<string, string> {
-  return namespace === undefined ? {} : { 'x-vault-namespace': namespace };
+function namespaceHeader({ namespace }: VaultTrust): Readonly<Record<string, string>> {
+  return defined({ 'x-vault-namespace': namespace });
 }
 
 /** The fields of a secret as JSON text; undefined for an answer that holds none. */

@@ -1,11 +1,11 @@
-import { answerJson, unreadable } from '../../http/http.ts';
+import { type Answer, answerJson } from '../../http/http.ts';
 import type { ExchangeEnvironment } from '../../identity/exchange.ts';
+import { type Issued, tokenExchange } from '../../identity/exchanged-credential.ts';
 import { tokenAt } from '../../identity/token-answer.ts';
 import { listAt, numberAt, objectAt } from '../../json.ts';
 import { plainLine } from '../../remote-text.ts';
-import { Secret } from '../../secret.ts';
-import { type BrokerSecret, defineBroker } from '../broker.ts';
-import { type PresentedToken, presentedToken } from '../presented-token.ts';
+import { PLACEHOLDER, type Secret } from '../../secret.ts';
+import { type BrokerSecret, defineBroker, madeOnce } from '../broker.ts';
 import { explainVaultLogin, explainVaultRead } from './refusals.ts';
 import {
   loginCall,
@@ -23,7 +23,7 @@ import {
 const REVOKE_MS = 5_000;
 
 /** https://developer.hashicorp.com/vault/docs/auth/jwt and https://openbao.org/docs/auth/jwt/ */
-export const vault = defineBroker<VaultReference>({
+export const vault = defineBroker({
   word: 'vault',
   form: 'vault:MOUNT/PATH[?version=N]#FIELD',
   example: 'vault:secret/ci/prefect#api-key',
@@ -34,24 +34,29 @@ export const vault = defineBroker<VaultReference>({
     if (values['vault-kv-version'] === '1' && references.some(({ version }) => version !== undefined))
       faults.add('secret-from', 'version 1 of the key-value engine keeps no versions; leave out ?version=');
   },
-  open: ({ values }) => {
+  open: (values) => {
     const trust = vaultTrust(values);
-    if (trust === undefined) return undefined;
-    const present = presentedToken(values, trust.audience);
-    return (reference) => vaultSecret(trust, present, reference);
+    const login = madeOnce((environment) => vaultLogin(trust, environment));
+    return (reference) => vaultSecret(trust, login, reference);
   },
 });
 
-function vaultSecret(trust: VaultTrust, present: PresentedToken, reference: VaultReference): BrokerSecret {
+type Login = (environment: ExchangeEnvironment) => ReturnType<typeof tokenExchange<VaultToken>>;
+
+function vaultSecret(trust: VaultTrust, login: Login, reference: VaultReference): BrokerSecret {
   const read = readCall(trust, reference);
-  const secretHeaders = tokenHeader(new Secret(''));
+  const secretHeaders = tokenHeader(PLACEHOLDER);
   return {
     title: `Vault ${trust.origin}, ${reference.mount}/${reference.path}`,
     key: reference.field,
-    calls: [loginCall(trust, '[redacted]'), { ...read, secretHeaders }, { ...revokeCall(trust), secretHeaders }],
+    calls: [
+      loginCall(trust, PLACEHOLDER.reveal()),
+      { ...read, secretHeaders },
+      { ...revokeCall(trust), secretHeaders },
+    ],
     // A login for each secret: roles may allow a token no second use, and a revoked token is worth nothing to anyone.
     open: async (environment, signal) => {
-      const given = await login(trust, present, environment, signal);
+      const given = await login(environment).exchange(signal);
       try {
         const answer = await environment.http.persist({ ...read, secretHeaders: tokenHeader(given.token) }, signal);
         const reading = readVaultSecret(trust, answer);
@@ -64,38 +69,41 @@ function vaultSecret(trust: VaultTrust, present: PresentedToken, reference: Vaul
   };
 }
 
-interface VaultLogin {
+interface VaultToken extends Issued {
   readonly token: Secret;
   readonly policies: readonly string[];
   /** Its role allows the token a single request, which is the reading. */
   readonly endsWithReading: boolean;
 }
 
-async function login(
-  trust: VaultTrust,
-  present: PresentedToken,
-  environment: ExchangeEnvironment,
-  signal: AbortSignal,
-): Promise<VaultLogin> {
-  const { conceal, http, log, subjectTokens } = environment;
-  const subject = await present(environment, signal);
-  const call = loginCall(trust, subject.token.reveal());
-  const answer = await http.persist(call, signal);
+function vaultLogin(trust: VaultTrust, environment: ExchangeEnvironment): ReturnType<Login> {
+  const { audience, acceptsDefault, origin, role } = trust;
+  const howToRequest = () => environment.subjectTokens.howToRequest(audience, 'secret-audience');
+  return tokenExchange<VaultToken>(
+    {
+      demand: { audiences: [audience], acceptsDefault },
+      call: (subjectToken) => loginCall(trust, subjectToken),
+      read: readToken,
+      explain: (subject, answer) => explainVaultLogin(trust, subject, answer, howToRequest()),
+      describe: (_life, { policies }) =>
+        `logged in at ${origin} with role ${role}, policies ${policies.join(', ') || '(none)'}`,
+    },
+    environment,
+  );
+}
+
+function readToken(answer: Answer): VaultToken | undefined {
   const auth = objectAt(answerJson(answer), 'auth');
   const token = tokenAt(auth, 'client_token');
-  if (answer.status !== 200)
-    throw explainVaultLogin(trust, subject, answer, subjectTokens.howToRequest(trust.audience, 'secret-audience'));
-  if (token === undefined) throw unreadable(call.url, answer);
-  await conceal([token]);
+  if (token === undefined) return undefined;
   const policies = listAt(auth, 'policies').map((policy) => plainLine(String(policy), 60));
-  log.info(`logged in at ${trust.origin} with role ${trust.role}, policies ${policies.join(', ') || '(none)'}`);
-  return { token, policies, endsWithReading: numberAt(auth, 'num_uses') === 1 };
+  return { token, policies, endsWithReading: numberAt(auth, 'num_uses') === 1, expiresAt: undefined };
 }
 
 /** Ends the token, also when the step is being cancelled. That it fails changes nothing about the secret. */
 async function revoke(
   trust: VaultTrust,
-  { token, endsWithReading }: VaultLogin,
+  { token, endsWithReading }: VaultToken,
   { http, log }: ExchangeEnvironment,
 ): Promise<void> {
   const call = { ...revokeCall(trust), secretHeaders: tokenHeader(token) };

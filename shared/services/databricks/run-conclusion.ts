@@ -1,7 +1,7 @@
 import { isoTime } from '../../clock.ts';
 import type { HttpCall } from '../../http/http.ts';
-import type { ServiceClient } from '../../identity/service-client.ts';
-import { type Json, numberAt, objectAt, stringifyJson, textAt } from '../../json.ts';
+import type { Session } from '../../identity/session.ts';
+import { defined, type Json, numberAt, objectAt, stringifyJson, textAt } from '../../json.ts';
 import type { Conclusion, RunStatus } from '../../kind.ts';
 import { plainLine, plainTail } from '../../remote-text.ts';
 import { runIdAt } from './run-id.ts';
@@ -18,10 +18,9 @@ const RESULTS_LIMIT = 30_000;
  * https://docs.databricks.com/api/workspace/jobs/getrunoutput
  */
 export async function concludeRun(
+  session: Session,
   status: RunStatus,
-  client: ServiceClient,
   outputCall: (taskRunId: string) => HttpCall,
-  signal: AbortSignal,
 ): Promise<Conclusion> {
   const run = status.source;
   const tasks = latestTasks(run);
@@ -34,7 +33,7 @@ export async function concludeRun(
     ordered.slice(0, READ_TASKS).map(async (task) => {
       const id = runIdAt(task);
       // Some tasks have no output to read; that is no reason to lose the others'.
-      const answer = id === undefined ? undefined : await client.read(outputCall(id), signal).catch(() => undefined);
+      const answer = id === undefined ? undefined : await session.read(outputCall(id)).catch(() => undefined);
       if (id !== undefined && answer !== undefined) answers.set(id, answer);
     }),
   );
@@ -44,7 +43,7 @@ export async function concludeRun(
   const results = summaries.flatMap((summary) => (typeof summary.result === 'string' ? [summary.result] : []));
   const jobId = textAt(run, 'job_id');
   const commit = textAt(objectAt(objectAt(run, 'git_source'), 'git_snapshot'), 'used_commit');
-  const candidates = {
+  const outputs = {
     'job-id': jobId,
     'run-name': textAt(run, 'run_name'),
     'start-time': timeAt(run, 'start_time'),
@@ -54,12 +53,7 @@ export async function concludeRun(
     'notebook-result': results.length === 1 ? results[0] : undefined,
     tasks: stringifyJson(withinBudget(summaries)),
   };
-  return {
-    outputs: Object.fromEntries(
-      Object.entries(candidates).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
-    ),
-    notes,
-  };
+  return { outputs: defined(outputs), notes };
 }
 
 /** Leaves out results from where they would be too much for a variable or a meta-data value. */
@@ -81,10 +75,12 @@ function describeTask(task: Json, answer: Json | undefined): Record<string, stri
     run_id: runIdAt(task) ?? '',
     state: word,
     phase,
-    ...(url === undefined ? {} : { url }),
-    ...(durationSeconds(task) === undefined ? {} : { duration_seconds: durationSeconds(task) ?? '' }),
-    ...(error === undefined ? {} : { error: plainLine(error, 1_000) }),
-    ...(result === undefined || result.length > RESULT_LIMIT ? {} : { result }),
+    ...defined({
+      url,
+      duration_seconds: durationSeconds(task),
+      error: error === undefined ? undefined : plainLine(error, 1_000),
+      result: result === undefined || result.length > RESULT_LIMIT ? undefined : result,
+    }),
   };
 }
 

@@ -1,7 +1,8 @@
+import { defined } from '../../json.ts';
 import { defineKind } from '../../kind.ts';
 import { specSettings } from '../../settings/run-settings.ts';
 import { id, map } from '../../settings/settings.ts';
-import { databricksJob } from './run.ts';
+import { databricksRun } from './run.ts';
 import { runOutputs } from './run-outputs.ts';
 import { databricksSettings, databricksTrust, isTrustworthyHost } from './trust-settings.ts';
 
@@ -45,15 +46,15 @@ export const databricksRunNow = defineKind({
     const payload = {
       ...spec,
       // An id may exceed what a JSON number holds exactly in most readers, so it is written from its digits.
-      ...(jobId === undefined ? {} : { job_id: BigInt(jobId) }),
-      ...(parameters === undefined ? {} : { job_parameters: parameters }),
+      ...defined({ job_id: jobId === undefined ? undefined : BigInt(jobId), job_parameters: parameters }),
     };
-    return databricksJob(trust, {
+    return databricksRun(trust, {
       title: job === undefined ? `a run on ${trust.host}` : `job ${String(job)} on ${trust.host}`,
       path: '/api/2.2/jobs/run-now',
       payload: attach ? undefined : payload,
       // A run of an existing job takes the job's own timeout; the request cannot set one.
       serverTimeoutSeconds: undefined,
+      keyInName: undefined,
     });
   },
 });

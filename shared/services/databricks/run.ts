@@ -1,13 +1,16 @@
+import { jsonCall } from '../../http/calls.ts';
 import { answerJson, type HttpCall } from '../../http/http.ts';
+import { oddId } from '../../http/odd-id.ts';
 import { pagesOf } from '../../http/pages.ts';
 import { urlPart } from '../../http/url-part.ts';
-import type { ServiceClient } from '../../identity/service-client.ts';
-import { isObject, type Json, type JsonObject, listAt, stringifyJson, textAt } from '../../json.ts';
-import { type Job, submissionOf } from '../../kind.ts';
-import { databricksCredential, exchangeForm, tokenEndpoint, workspaceHeader } from './credential.ts';
+import type { Session } from '../../identity/session.ts';
+import { isObject, type Json, type JsonObject, listAt, textAt } from '../../json.ts';
+import type { Access, FoundRun, Plan, Run } from '../../kind.ts';
+import { PLACEHOLDER } from '../../secret.ts';
+import { databricksCredential, exchangeCall, workspaceHeader } from './credential.ts';
 import { explainDatabricks, isDatabricksCapacity } from './errors.ts';
 import { concludeRun } from './run-conclusion.ts';
-import { readRunId, runIdAt } from './run-id.ts';
+import { RUN_ID_FORM, readRunId, runIdAt } from './run-id.ts';
 import { readRun } from './run-status.ts';
 import type { DatabricksTrust } from './trust.ts';
 
@@ -15,88 +18,121 @@ import type { DatabricksTrust } from './trust.ts';
 export interface RunStart {
   readonly title: string;
   readonly path: '/api/2.2/jobs/runs/submit' | '/api/2.2/jobs/run-now';
+  /** Undefined when an earlier run is attached to. */
   readonly payload: JsonObject | undefined;
   readonly serverTimeoutSeconds: number | undefined;
-  /** How the runs of a submission are found again, where something of theirs can carry the key. */
-  readonly find?: (list: (query: string, signal: AbortSignal) => AsyncIterable<Json>) => FindByKey;
-  /** Puts the key where `find` looks for it. */
-  readonly mark?: (payload: JsonObject, key: string, attempt: number) => JsonObject;
+  /** The run's name with the key in it, where it has a name of its own: lists show nothing else of a run. */
+  readonly keyInName: KeyInName | undefined;
 }
 
-type FindByKey = (key: string, signal: AbortSignal) => Promise<readonly { id: string; attempt: number }[]>;
-
-const nextPageOf = (page: Json) => textAt(page, 'next_page_token');
+/** How a run's name carries a submission key. */
+export interface KeyInName {
+  mark(payload: JsonObject, key: string, attempt: number): JsonObject;
+  /** The attempt that a listed run is of; undefined for other submissions' runs. */
+  attemptOf(run: Json, key: string): number | undefined;
+}
 
 /** A Databricks run: the same life however it was started. https://docs.databricks.com/api/workspace/jobs */
-export function databricksJob(trust: DatabricksTrust, start: RunStart): Job {
-  const identity =
-    trust.clientId === undefined ? 'account-wide federation policy' : `service principal ${trust.clientId}`;
-  const call = (method: HttpCall['method'], path: string, body?: JsonObject): HttpCall => ({
-    method,
-    url: `${trust.origin}${path}`,
-    headers: { ...workspaceHeader(trust), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-    ...(body === undefined ? {} : { body: stringifyJson(body) }),
-  });
-
-  const pages = (client: ServiceClient, path: string, signal: AbortSignal): AsyncIterable<Json> =>
-    pagesOf(trust.origin, nextPageOf, async (token) =>
-      client.read(call('GET', token === '' ? path : `${path}&page_token=${urlPart(token)}`), signal),
-    );
-
-  const readWhole = async (client: ServiceClient, id: string, signal: AbortSignal): Promise<Json> => {
-    let run: Json | undefined;
-    const tasks: Json[] = [];
-    for await (const page of pages(client, `/api/2.2/jobs/runs/get?run_id=${id}`, signal)) {
-      run ??= page;
-      tasks.push(...listAt(page, 'tasks'));
-    }
-    return isObject(run) ? { ...run, tasks } : (run ?? null);
-  };
-
-  const { find, mark } = start;
+export function databricksRun(trust: DatabricksTrust, start: RunStart): Plan {
+  const { keyInName, path, payload, serverTimeoutSeconds, title } = start;
+  const access = accessOf(trust);
+  const calls = callsOf(trust);
+  const run = runOf(trust, calls, keyInName);
+  const plan = { title, access, longestSeconds: undefined, run };
+  if (payload === undefined) return { ...plan, does: 'attach' };
   return {
-    title: start.title,
-    identity,
-    origin: trust.origin,
-    place: trust.workspaceId,
-    payload: start.payload,
-    serverTimeoutSeconds: start.serverTimeoutSeconds,
-    callsBefore: [
-      {
-        method: 'POST',
-        url: tokenEndpoint(trust),
-        headers: { 'content-type': 'application/x-www-form-urlencoded', ...workspaceHeader(trust) },
-        body: exchangeForm(trust, '[redacted]').toString(),
+    ...plan,
+    does: 'run',
+    serverTimeoutSeconds,
+    submission: {
+      stage: 'ready',
+      payload,
+      delivery: {
+        by: 'token',
+        create: ({ key, attempt, token }) =>
+          calls.post(path, { ...(keyInName?.mark(payload, key, attempt) ?? payload), idempotency_token: token }),
+        read: (answer) => {
+          const id = runIdAt(answerJson(answer));
+          return id === undefined ? undefined : { id, made: 'unknown' };
+        },
       },
-    ],
-    credential: (environment) => databricksCredential(trust, environment),
-    submissionCall: (payload, { key, attempt, token }) =>
-      call('POST', start.path, {
-        ...(mark === undefined ? payload : mark(payload, key, attempt)),
-        idempotency_token: token,
-      }),
-    readSubmission: (answer) => submissionOf(runIdAt(answerJson(answer))),
-    recognisesRepeats: true,
-    find:
-      find === undefined
-        ? undefined
-        : (client, key, signal) => {
-            const list = async function* (query: string, abort: AbortSignal): AsyncIterable<Json> {
-              for await (const page of pages(client, `/api/2.2/jobs/runs/list?${query}`, abort))
-                yield* listAt(page, 'runs');
-            };
-            return find(list)(key, signal);
-          },
-    status: async (client, id, signal) => readRun(await readWhole(client, id, signal)),
-    conclude: (client, _id, status, signal) =>
-      concludeRun(status, client, (id) => call('GET', `/api/2.2/jobs/runs/get-output?run_id=${id}`), signal),
-    readReference: readRunId,
-    cancellation: {
-      call: (id) => call('POST', '/api/2.2/jobs/runs/cancel', { run_id: BigInt(id) }),
-      command: (id) => `databricks jobs cancel-run ${id}`,
+      run,
     },
-    url: () => undefined,
-    explain: (request, answer) => explainDatabricks(identity, request, answer),
+  };
+}
+
+function accessOf(trust: DatabricksTrust): Access {
+  const { clientId, origin, workspaceId } = trust;
+  const identity = clientId === undefined ? 'account-wide federation policy' : `service principal ${clientId}`;
+  return {
+    identity,
+    origin,
+    place: workspaceId,
+    logins: [exchangeCall(trust, PLACEHOLDER.reveal())],
+    secretHeaders: ['authorization'],
+    credential: (environment) => databricksCredential(trust, environment),
+    explain: (call, answer) => explainDatabricks(identity, call, answer),
     isCapacity: isDatabricksCapacity,
+  };
+}
+
+function callsOf(trust: DatabricksTrust) {
+  const headers = workspaceHeader(trust);
+  return {
+    get: (path: string): HttpCall => jsonCall('GET', `${trust.origin}${path}`, undefined, headers),
+    post: (path: string, body: JsonObject): HttpCall => jsonCall('POST', `${trust.origin}${path}`, body, headers),
+  };
+}
+
+function runOf(
+  { host, origin }: DatabricksTrust,
+  { get, post }: ReturnType<typeof callsOf>,
+  keyInName: KeyInName | undefined,
+): Run {
+  const pages = (session: Session, path: string): AsyncIterable<Json> =>
+    pagesOf(
+      origin,
+      (page) => textAt(page, 'next_page_token'),
+      (token) => session.read(get(token === '' ? path : `${path}&page_token=${urlPart(token)}`)),
+    );
+  return {
+    readReference: readRunId,
+    url: () => undefined,
+    find:
+      keyInName === undefined
+        ? undefined
+        : async (session, key): Promise<readonly FoundRun[]> => {
+            // The newest come first, and only the newest attempt is of interest.
+            for await (const page of pages(session, '/api/2.2/jobs/runs/list?run_type=SUBMIT_RUN&limit=24')) {
+              for (const run of listAt(page, 'runs')) {
+                const attempt = keyInName.attemptOf(run, key);
+                if (attempt === undefined) continue;
+                const id = runIdAt(run);
+                // It is this submission's, so it may not count as none.
+                if (id === undefined) throw oddId(host, RUN_ID_FORM);
+                return [{ id, attempt }];
+              }
+            }
+            return [];
+          },
+    status: async (session, id) => {
+      let run: Json | undefined;
+      const tasks: Json[] = [];
+      for await (const page of pages(session, `/api/2.2/jobs/runs/get?run_id=${id}`)) {
+        run ??= page;
+        tasks.push(...listAt(page, 'tasks'));
+      }
+      return readRun(isObject(run) ? { ...run, tasks } : (run ?? null));
+    },
+    log: undefined,
+    whyLate: undefined,
+    cancellation: {
+      call: (id) => post('/api/2.2/jobs/runs/cancel', { run_id: BigInt(id) }),
+      command: (id) => `databricks jobs cancel-run ${id}`,
+      refusal: () => undefined,
+    },
+    complete: undefined,
+    conclude: (session, _id, status) =>
+      concludeRun(session, status, (id) => get(`/api/2.2/jobs/runs/get-output?run_id=${id}`)),
   };
 }

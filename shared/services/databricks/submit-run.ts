@@ -1,13 +1,11 @@
 import * as z from 'zod/mini';
 import type { CiContext } from '../../host/ci-context.ts';
 import { originOf } from '../../host/origin.ts';
-import { oddId } from '../../http/odd-id.ts';
-import { isObject, type Json, type JsonObject, listAt, numberAt, textAt } from '../../json.ts';
+import { defined, isObject, type Json, type JsonObject, listAt, numberAt, textAt } from '../../json.ts';
 import { defineKind } from '../../kind.ts';
 import { originSettings, specSettings } from '../../settings/run-settings.ts';
 import { choice, type Faults, objects, text } from '../../settings/settings.ts';
-import { databricksJob } from './run.ts';
-import { RUN_ID_FORM, runIdAt } from './run-id.ts';
+import { databricksRun } from './run.ts';
 import { runOutputs } from './run-outputs.ts';
 import { databricksSettings, databricksTrust, isTrustworthyHost } from './trust-settings.ts';
 
@@ -73,23 +71,17 @@ export const databricksSubmitRun = defineKind({
     };
     const payload = attach || spec === undefined ? undefined : completeRun(spec, additions, context, faults);
     if (faults.messages.length > 0) return undefined;
-    return databricksJob(trust, {
+    return databricksRun(trust, {
       title: `run on ${trust.host}`,
       path: '/api/2.2/jobs/runs/submit',
       payload,
       serverTimeoutSeconds: numberAt(payload, 'timeout_seconds'),
-      mark: (body, key, attempt) => ({ ...body, run_name: markedName(textAt(body, 'run_name') ?? '', key, attempt) }),
-      find: (list) => async (key, signal) => {
-        // The newest come first, and only the newest attempt is of interest.
-        for await (const run of list('run_type=SUBMIT_RUN&limit=24', signal)) {
-          const attempt = attemptOf(textAt(run, 'run_name') ?? '', key);
-          if (attempt === undefined) continue;
-          const id = runIdAt(run);
-          // It is this submission's, so it may not count as none.
-          if (id === undefined) throw oddId(trust.host, RUN_ID_FORM);
-          return [{ id, attempt }];
-        }
-        return [];
+      keyInName: {
+        mark: (body, key, attempt) => ({
+          ...body,
+          run_name: markedName(textAt(body, 'run_name') ?? '', key, attempt),
+        }),
+        attemptOf: (run, key) => attemptOf(textAt(run, 'run_name') ?? '', key),
       },
     });
   },
@@ -139,8 +131,7 @@ function completeRun(spec: JsonObject, additions: Additions, context: CiContext,
     ...spec,
     run_name: runName(additions.runName ?? textAt(spec, 'run_name'), additions.provenance, context),
     tasks: listAt(spec, 'tasks').map((task) => withTags(task, additions.tags)),
-    ...(gitSource === undefined ? {} : { git_source: gitSource }),
-    ...(acl === undefined ? {} : { access_control_list: acl }),
+    ...defined({ git_source: gitSource, access_control_list: acl }),
     ...('timeout_seconds' in spec ? {} : { timeout_seconds: additions.timeoutSeconds }),
   };
 }

@@ -3,9 +3,9 @@ import { loginCalls } from '../../google/trust.ts';
 import { bearer, type HttpCall } from '../../http/http.ts';
 import { type CredentialSource, cachedCredential, joinedCredential } from '../../identity/credential.ts';
 import type { ExchangeEnvironment } from '../../identity/exchange.ts';
-import type { Binding } from '../../kind.ts';
+import type { Access, Binding } from '../../kind.ts';
 import { plainLine } from '../../remote-text.ts';
-import { Secret } from '../../secret.ts';
+import { PLACEHOLDER, Secret } from '../../secret.ts';
 import { bindSecrets, secretGoogleTrust } from '../../secrets/secret-settings.ts';
 import { headerText, type SecretSource } from '../../secrets/secret-source.ts';
 import type { SettingValues } from '../../settings/settings.ts';
@@ -15,15 +15,8 @@ import { type PrefectServer, readApiUrl } from './server.ts';
 import { HEADER_NAME, type prefectSettings } from './trust-settings.ts';
 
 /** One server, and how it is reached. */
-export interface PrefectAccess {
+export interface PrefectAccess extends Access {
   readonly server: PrefectServer;
-  /** Whose identity the server sees. */
-  readonly identity: string;
-  /** The requests before the first one to the API, for `dry-run`. */
-  readonly callsBefore: readonly HttpCall[];
-  /** A request to the API as `dry-run` shows it: with the names of its secret headers. */
-  shown(call: HttpCall): HttpCall;
-  credential(environment: ExchangeEnvironment): CredentialSource;
 }
 
 type PrefectValues = SettingValues<typeof prefectSettings>;
@@ -55,19 +48,21 @@ export function bindPrefect(values: PrefectValues, binding: Binding): PrefectAcc
     [...titles, ...(idToken === undefined ? [] : [`ID token of ${idToken.trust.serviceAccount}`])].join(' and ') ||
     'nobody: the server is asked without a credential';
   const sources = [...secrets.values()];
-  const headers = [...secrets.keys(), ...(idToken === undefined ? [] : [proxyHeader])];
-  const shown = (call: HttpCall): HttpCall => ({
-    ...call,
-    secretHeaders: Object.fromEntries(headers.map((name) => [name, new Secret('')])),
-  });
+  const secretHeaders = [...secrets.keys(), ...(idToken === undefined ? [] : [proxyHeader])];
+  const hidden = Object.fromEntries(secretHeaders.map((name) => [name, PLACEHOLDER]));
+  const explain: Access['explain'] = (call, answer) => explainPrefect(server, identity, call, answer);
   return {
     server,
     identity,
-    shown,
-    callsBefore: [
+    origin: server.base,
+    place: undefined,
+    secretHeaders,
+    explain,
+    isCapacity: () => false,
+    logins: [
       ...(idToken === undefined ? [] : idTokenCalls(idToken)),
       ...distinct(sources.flatMap(({ calls }) => calls)),
-      ...(server.workspace === undefined ? [shown(csrfCall(server.base, 'CLIENT'))] : []),
+      ...(server.workspace === undefined ? [{ ...csrfCall(server.base, 'CLIENT'), secretHeaders: hidden }] : []),
     ],
     credential: (environment) => {
       const parts: CredentialSource[] = [];
@@ -77,8 +72,6 @@ export function bindPrefect(values: PrefectValues, binding: Binding): PrefectAcc
       if (secrets.size > 0) parts.push(secretCredential(secrets, environment));
       const caller = joinedCredential(parts);
       if (server.workspace !== undefined) return caller;
-      const explain = (call: HttpCall, answer: Parameters<typeof explainPrefect>[3]) =>
-        explainPrefect(server, identity, call, answer);
       return joinedCredential([caller, csrfCredential(server.base, caller, environment, explain)]);
     },
   };
@@ -108,7 +101,7 @@ function boundSecrets(
   );
   const secrets = new Map<string, SecretSource & { form: HeaderForm }>();
   const put = (setting: string, header: string, form: HeaderForm) => {
-    const source = bound.source(setting);
+    const source = bound.get(setting);
     if (source === undefined) return;
     if (secrets.has(header)) faults.add(setting, `gives ${header} a second value; leave one of them out`);
     secrets.set(header, { ...source, form });
@@ -135,14 +128,13 @@ interface IdToken {
 function boundIdToken(values: PrefectValues, { faults }: Binding): IdToken | undefined {
   const audience = values['id-token-audience'];
   if (audience === undefined) return undefined;
-  const trust = secretGoogleTrust(values);
-  const serviceAccount = trust?.serviceAccount;
-  if (trust === undefined) faults.add('workload-identity-provider', 'is needed for id-token-audience');
-  if (values['service-account'] === undefined)
+  const { 'workload-identity-provider': provider, 'service-account': serviceAccount } = values;
+  if (provider === undefined) faults.add('workload-identity-provider', 'is needed for id-token-audience');
+  if (serviceAccount === undefined)
     faults.add('service-account', 'is needed for id-token-audience: only a service account has ID tokens');
-  return trust === undefined || serviceAccount === undefined
+  return provider === undefined || serviceAccount === undefined
     ? undefined
-    : { trust: { ...trust, serviceAccount }, audience };
+    : { trust: { ...secretGoogleTrust(provider, values), serviceAccount }, audience };
 }
 
 function checkTogether(
@@ -181,8 +173,6 @@ function secretCredential(
     },
     clock: environment.clock,
     log: environment.log,
-    subjectEndsAt: () => undefined,
-    ownLifeMs: 0,
   });
 }
 
@@ -212,7 +202,7 @@ function underHeader(source: CredentialSource, header: string): CredentialSource
 }
 
 function idTokenCalls({ trust, audience }: IdToken): readonly HttpCall[] {
-  const call = { ...idTokenCall(trust, audience), secretHeaders: bearer(new Secret('')) };
+  const call = { ...idTokenCall(trust, audience), secretHeaders: bearer(PLACEHOLDER) };
   return [...loginCalls({ ...trust, serviceAccount: undefined }), call];
 }
 

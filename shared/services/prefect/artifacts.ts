@@ -1,8 +1,7 @@
-import type { ServiceClient } from '../../identity/service-client.ts';
-import { isArray, isObject, type Json, type JsonObject, parseJson, stringifyJson, textAt } from '../../json.ts';
+import { isArray, isObject, type Json, type JsonObject, stringifyJson, textAt, tryParseJson } from '../../json.ts';
 import type { Conclusion } from '../../kind.ts';
 import { plainLine, plainText } from '../../remote-text.ts';
-import type { PrefectCall } from './call.ts';
+import type { PrefectApi } from './api.ts';
 
 /** So many are read, shown with so many lines each, and handed on with so many characters each and together. */
 const READ_ARTIFACTS = 100;
@@ -18,19 +17,14 @@ const TOTAL_LIMIT = 30_000;
  * https://docs.prefect.io/v3/concepts/artifacts
  * @throws SubmitError when they cannot be read.
  */
-export async function readArtifacts(
-  id: string,
-  call: PrefectCall,
-  client: ServiceClient,
-  signal: AbortSignal,
-): Promise<readonly Json[]> {
+export async function readArtifacts({ call, read }: PrefectApi, id: string): Promise<readonly Json[]> {
   const body = {
     artifacts: { flow_run_id: { any_: [id] }, type: { not_any_: ['result'] } },
     sort: 'CREATED_DESC',
     limit: READ_ARTIFACTS,
     offset: 0,
   };
-  const rows = await client.read(call('POST', '/artifacts/filter', body), signal);
+  const rows = await read(call('POST', '/artifacts/filter', body));
   return isArray(rows) ? newestOfEach(rows) : [];
 }
 
@@ -114,12 +108,7 @@ function cell(value: Json): string {
 }
 
 function structured(data: Json): Json {
-  if (typeof data !== 'string') return data;
-  try {
-    return parseJson(data);
-  } catch {
-    return data;
-  }
+  return typeof data === 'string' ? (tryParseJson(data) ?? data) : data;
 }
 
 /** The artifacts for programs: key and type, description and data as far as there is room. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { SubmitError } from '../../errors.ts';
+import { jsonCall } from '../../http/calls.ts';
 import { type Answer, answerJson, type HttpCall, unreadable } from '../../http/http.ts';
 import { urlPart } from '../../http/url-part.ts';
 import { type Credential, type CredentialSource, cachedCredential } from '../../identity/credential.ts';
@@ -10,7 +11,7 @@ import { Secret } from '../../secret.ts';
 
 /** https://docs.prefect.io/v3/advanced/security-settings#cross-site-request-forgery-csrf */
 export function csrfCall(base: string, client: string): HttpCall {
-  return { method: 'GET', url: `${base}/csrf-token?client=${urlPart(client)}` };
+  return jsonCall('GET', `${base}/csrf-token?client=${urlPart(client)}`);
 }
 
 /**
@@ -42,7 +43,7 @@ export function csrfCredential(
     };
   };
   return {
-    ...cachedCredential({ exchange, clock, log, subjectEndsAt: () => undefined, ownLifeMs: 0 }),
+    ...cachedCredential({ exchange, clock, log }),
     isRefusal: isCsrfRefusal,
   };
 }

@@ -1,11 +1,11 @@
 import type { CiContext } from '../../host/ci-context.ts';
-import { canonicalJson, isArray, isObject, type Json, type JsonObject, listAt, objectAt } from '../../json.ts';
+import { canonicalJson, defined, isArray, isObject, type Json, type JsonObject, listAt, objectAt } from '../../json.ts';
 import { merged } from './flow-run-body.ts';
 import { isResolvedByServer, parameterFaults } from './parameter-schema.ts';
 import { pinPullSteps } from './pull-steps.ts';
 
 /** What a deployment is to become, as the settings say it. */
-export interface DeploymentWish {
+export interface DeploymentState {
   readonly pullCommit: boolean;
   readonly jobVariables: JsonObject;
   readonly parameters: JsonObject;
@@ -14,57 +14,65 @@ export interface DeploymentWish {
   readonly versionMessage: string | undefined;
 }
 
-/** The wish as one object: the same for every run of the step, whatever the deployment is like by then. */
-export function wishedChanges(wish: DeploymentWish, context: CiContext): JsonObject {
-  const { jobVariables, parameters, tags, version } = wish;
+/** What is wanted as one object: the same for every run of the step, whatever the deployment is like by then. */
+export function desiredState(wanted: DeploymentState, context: CiContext): JsonObject {
+  const { jobVariables, parameters, tags, version } = wanted;
   return {
     version,
-    ...(wish.pullCommit ? { pull_steps: [{ git_clone: { commit_sha: context.commit } }] } : {}),
-    ...(isEmpty(jobVariables) ? {} : { job_variables: jobVariables }),
-    ...(isEmpty(parameters) ? {} : { parameters }),
-    ...(tags.length === 0 ? {} : { tags: [...tags] }),
+    ...defined({
+      pull_steps: wanted.pullCommit ? [{ git_clone: { commit_sha: context.commit } }] : undefined,
+      job_variables: isEmpty(jobVariables) ? undefined : jobVariables,
+      parameters: isEmpty(parameters) ? undefined : parameters,
+      tags: tags.length === 0 ? undefined : [...tags],
+    }),
   };
 }
 
-/** What to send so that the deployment becomes what is wished, or what stands against it. */
-export async function changesOf(
+/** What stands in the way of an update. */
+export interface UpdateRefusal {
+  readonly faults: readonly string[];
+  readonly isAboutCommit: boolean;
+}
+
+/** What to send so that the deployment becomes what is wanted, or what stands against it. */
+export async function planUpdate(
   deployment: JsonObject,
-  wish: DeploymentWish,
+  wanted: DeploymentState,
   context: CiContext,
   isCloud: boolean,
-): Promise<{ readonly changes: JsonObject } | { readonly faults: readonly string[] }> {
+): Promise<{ readonly changes: JsonObject } | UpdateRefusal> {
   const faults: string[] = [];
-  const pinned = wish.pullCommit
+  const pinned = wanted.pullCommit
     ? pinPullSteps(deployment.pull_steps, context.commit, context.repositoryUrl)
     : undefined;
   if (pinned !== undefined && 'problem' in pinned) {
     const found = pinned.found.length === 0 ? 'none' : pinned.found.join(', ');
     faults.push(`«pull-commit»: ${pinned.problem}; it has ${found}`);
   }
-  const parameters = { ...objectAt(deployment, 'parameters'), ...wish.parameters };
+  const parameters = { ...objectAt(deployment, 'parameters'), ...wanted.parameters };
   const schema = deployment.parameter_openapi_schema;
-  if (!isEmpty(wish.parameters) && deployment.enforce_parameter_schema !== false && isObject(schema)) {
+  if (!isEmpty(wanted.parameters) && deployment.enforce_parameter_schema !== false && isObject(schema)) {
     // A run may still bring what is required.
     const { required: _required, ...optional } = schema;
     faults.push(...(await parameterFaults(optional, parameters)).map((fault) => `«parameters».${fault}`));
   }
-  if (faults.length > 0) return { faults };
+  if (faults.length > 0) return { faults, isAboutCommit: pinned !== undefined && 'problem' in pinned };
   const changes = {
-    version: wish.version,
+    version: wanted.version,
     ...(pinned !== undefined && 'steps' in pinned ? { pull_steps: pinned.steps } : {}),
     // The server puts what is sent in the place of all that was there.
-    ...(isEmpty(wish.jobVariables)
+    ...(isEmpty(wanted.jobVariables)
       ? {}
-      : { job_variables: merged(objectAt(deployment, 'job_variables'), wish.jobVariables) }),
-    ...(isEmpty(wish.parameters) ? {} : { parameters }),
-    ...(wish.tags.length === 0 ? {} : { tags: [...new Set([...listAt(deployment, 'tags'), ...wish.tags])] }),
-    ...(isCloud ? { version_info: versionInfo(wish, context) } : {}),
+      : { job_variables: merged(objectAt(deployment, 'job_variables'), wanted.jobVariables) }),
+    ...(isEmpty(wanted.parameters) ? {} : { parameters }),
+    ...(wanted.tags.length === 0 ? {} : { tags: [...new Set([...listAt(deployment, 'tags'), ...wanted.tags])] }),
+    ...(isCloud ? { version_info: versionInfo(wanted, context) } : {}),
   };
   return { changes };
 }
 
 /** What Prefect Cloud keeps of a version. Servers of one's own drop it, and older ones refuse it. */
-function versionInfo({ version, versionMessage }: DeploymentWish, context: CiContext): JsonObject {
+function versionInfo({ version, versionMessage }: DeploymentState, context: CiContext): JsonObject {
   return {
     type: 'vcs:git',
     version,
@@ -77,22 +85,23 @@ function versionInfo({ version, versionMessage }: DeploymentWish, context: CiCon
 }
 
 /** The fields of a deployment that are not what was sent. */
-export function notThere(changes: JsonObject, deployment: JsonObject): readonly string[] {
+export function unappliedFields(changes: JsonObject, deployment: JsonObject): readonly string[] {
   return Object.entries(changes)
-    .filter(([name, value]) => name !== 'version_info' && !isSame(value, deployment[name], name))
+    .filter(([name, value]) => name !== 'version_info' && !isApplied(value, deployment[name], name))
     .map(([name]) => name);
 }
 
-function isSame(sent: Json, found: Json | undefined, name: string): boolean {
+function isApplied(sent: Json, found: Json | undefined, name: string): boolean {
   if (name === 'tags' && isArray(found)) return listAt({ sent }, 'sent').every((tag) => found.includes(tag));
   if (name === 'parameters' && isObject(sent)) {
     const known = Object.entries(sent).filter(([, value]) => !isResolvedByServer(value));
-    return known.every(([parameter, value]) => isObject(found) && equal(value, found[parameter]));
+    return known.every(([parameter, value]) => isObject(found) && isSame(value, found[parameter]));
   }
-  return equal(sent, found);
+  return isSame(sent, found);
 }
 
-function equal(left: Json, right: Json | undefined): boolean {
+/** Whether two values are the same document. */
+export function isSame(left: Json, right: Json | undefined): boolean {
   return right !== undefined && canonicalJson(left) === canonicalJson(right);
 }
 

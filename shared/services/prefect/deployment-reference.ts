@@ -33,3 +33,8 @@ export function deploymentPath(reference: DeploymentReference): string {
     ? `/deployments/name/${urlPart(reference.flow)}/${urlPart(reference.name)}`
     : `/deployments/${reference.id}`;
 }
+
+/** A deployment as its users name it. */
+export function nameOf(reference: DeploymentReference): string {
+  return reference.id ?? `${reference.flow}/${reference.name}`;
+}

@@ -1,9 +1,9 @@
 import { type Binding, defineKind } from '../../kind.ts';
 import { type Faults, flag, list, required, text, values } from '../../settings/settings.ts';
 import { bindPrefect } from './access.ts';
-import type { DeploymentWish } from './deployment-changes.ts';
+import type { DeploymentState } from './deployment-changes.ts';
 import { readDeploymentReference } from './deployment-reference.ts';
-import { deploymentUpdateJob, deploymentUpdateOutputs } from './deployment-update-job.ts';
+import { deploymentUpdateOutputs, deploymentUpdatePlan } from './deployment-update-plan.ts';
 import { refuseResolved } from './parameter-schema.ts';
 import { prefectSettings } from './trust-settings.ts';
 
@@ -65,7 +65,6 @@ export const prefectDeploymentUpdate = defineKind({
   title: 'Prefect deployment',
   settings,
   outputs: deploymentUpdateOutputs,
-  checkSpec: () => undefined,
   bind: (given, binding) => {
     const { attach, context, faults } = binding;
     const access = bindPrefect(given, binding);
@@ -75,7 +74,7 @@ export const prefectDeploymentUpdate = defineKind({
     const jobVariables = { ...given['job-variables'], ...(image === undefined ? {} : { image }) };
     if (image !== undefined && given['job-variables']?.image !== undefined)
       faults.add('image', `${faults.spell('job-variables')} have an image of their own`);
-    const wish: DeploymentWish = {
+    const wanted: DeploymentState = {
       pullCommit: given['pull-commit'] === true,
       jobVariables,
       parameters,
@@ -84,15 +83,15 @@ export const prefectDeploymentUpdate = defineKind({
       versionMessage: given['version-message'],
     };
     refuseResolved(parameters, faults);
-    refuseEmpty(wish, version !== undefined, faults);
-    refuseCutCommit(wish, binding);
+    refuseEmpty(wanted, version !== undefined, faults);
+    refuseCutCommit(wanted, binding);
     if (access === undefined || reference === undefined || faults.messages.length > 0) return undefined;
-    return deploymentUpdateJob(access, reference, wish, context);
+    return deploymentUpdatePlan(access, reference, wanted, context);
   },
 });
 
 function refuseEmpty(
-  { pullCommit, jobVariables, parameters, tags }: DeploymentWish,
+  { pullCommit, jobVariables, parameters, tags }: DeploymentState,
   hasVersion: boolean,
   faults: Faults,
 ): void {
@@ -105,7 +104,7 @@ function refuseEmpty(
 }
 
 /** Git servers give a commit by its whole hash only. */
-function refuseCutCommit({ pullCommit }: DeploymentWish, { context, faults }: Binding): void {
+function refuseCutCommit({ pullCommit }: DeploymentState, { context, faults }: Binding): void {
   if (pullCommit && !/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(context.commit))
     faults.add('pull-commit', `needs the whole hash of the commit; the CI gives ${JSON.stringify(context.commit)}`);
 }

@@ -1,11 +1,8 @@
 import { SubmitError } from '../../errors.ts';
 import { answerJson, type HttpCall } from '../../http/http.ts';
-import type { ServiceClient } from '../../identity/service-client.ts';
-import { isArray, isObject, type Json, type JsonObject, textAt } from '../../json.ts';
-import type { JobEnvironment } from '../../kind.ts';
+import { defined, isArray, isObject, type JsonObject, textAt } from '../../json.ts';
 import { plainLine } from '../../remote-text.ts';
-import type { PrefectAccess } from './access.ts';
-import { prefectCall } from './call.ts';
+import type { PrefectApi } from './api.ts';
 import { type DeploymentReference, deploymentPath, uuidAt } from './deployment-reference.ts';
 import { CLOUD_API, type PrefectServer } from './server.ts';
 
@@ -20,21 +17,16 @@ export interface Deployment {
  * https://docs.prefect.io/v3/api-ref/rest-api/server/deployments/read-deployment-by-name
  * @throws SubmitError `not-found` with what the caller can see in its stead.
  */
-export async function readDeployment(
-  access: PrefectAccess,
-  reference: DeploymentReference,
-  client: ServiceClient,
-  signal: AbortSignal,
-): Promise<Deployment> {
-  const call = prefectCall(access.server)('GET', deploymentPath(reference));
-  const source = await client.read(call, signal).catch(async (error: unknown) => {
+export async function readDeployment(prefect: PrefectApi, reference: DeploymentReference): Promise<Deployment> {
+  const call = prefect.call('GET', deploymentPath(reference));
+  const source = await prefect.read(call).catch(async (error: unknown) => {
     if (!(error instanceof SubmitError) || error.code !== 'not-found') throw error;
-    throw await deploymentMissing(access, reference, error, client, signal);
+    throw await deploymentMissing(prefect, reference, error);
   });
   const id = uuidAt(source, 'id');
   if (!isObject(source) || id === undefined) {
     throw new SubmitError('unreadable-answer', {
-      happened: `${access.server.host} answered with something that is not a deployment`,
+      happened: `${prefect.access.server.host} answered with something that is not a deployment`,
       presented: [`request ${call.method} ${new URL(call.url).pathname}`],
       remedy: ['Check that «api-url» is the address of a Prefect API.'],
     });
@@ -44,17 +36,16 @@ export async function readDeployment(
 
 /** To a key without access, a whole workspace does not exist; which ones it sees tells the two cases apart. */
 async function deploymentMissing(
-  { server, identity }: PrefectAccess,
+  prefect: PrefectApi,
   reference: DeploymentReference,
   refusal: SubmitError,
-  client: ServiceClient,
-  signal: AbortSignal,
 ): Promise<SubmitError> {
+  const { server, identity } = prefect.access;
   const wanted = reference.id ?? `${reference.flow}/${reference.name}`;
-  const seen = server.workspace === undefined ? undefined : await visibleWorkspaces(client, signal);
+  const seen = server.workspace === undefined ? undefined : await visibleWorkspaces(prefect);
   const isMember = seen?.some(({ id }) => id === server.workspace?.id.toLowerCase());
   const { words } = refusal.explanation;
-  const told = { link: 'docs/prefect.md', ...(words === undefined ? {} : { words }) };
+  const told = { link: 'docs/prefect.md', ...defined({ words }) };
   if (seen !== undefined && isMember === false) {
     return new SubmitError('not-found', {
       happened: "The key's owner is no member of the workspace that the address names",
@@ -80,11 +71,10 @@ async function deploymentMissing(
 
 const WORKSPACES: HttpCall = { method: 'GET', url: `${CLOUD_API}/me/workspaces` };
 
-async function visibleWorkspaces(
-  client: ServiceClient,
-  signal: AbortSignal,
-): Promise<readonly { id: string; name: string }[] | undefined> {
-  const answer = await client.attempt(WORKSPACES, signal);
+async function visibleWorkspaces({
+  attempt,
+}: PrefectApi): Promise<readonly { id: string; name: string }[] | undefined> {
+  const answer = await attempt(WORKSPACES);
   const rows = answer.kind === 'answer' && answer.status === 200 ? answerJson(answer) : undefined;
   if (!isArray(rows)) return undefined;
   return rows.slice(0, 20).map((row) => ({
@@ -94,7 +84,7 @@ async function visibleWorkspaces(
 }
 
 /** Says what a deployment is, and what stands in the way of its runs. */
-export function describeDeployment({ source }: Deployment, { log }: Pick<JobEnvironment, 'log'>): void {
+export function describeDeployment({ source }: Deployment, { log }: PrefectApi): void {
   const pool = textAt(source, 'work_pool_name');
   const facts = [
     ['version', textAt(source, 'version')],
@@ -115,9 +105,4 @@ export function describeDeployment({ source }: Deployment, { log }: Pick<JobEnvi
 /** Where a deployment's page is. */
 export function deploymentUrl({ ui }: PrefectServer, id: string): string {
   return `${ui}/deployments/deployment/${id}`;
-}
-
-/** The members of a JSON object, or none. */
-export function membersOf(value: Json | undefined): JsonObject {
-  return isObject(value) ? value : {};
 }

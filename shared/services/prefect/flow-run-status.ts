@@ -1,4 +1,4 @@
-import { type Json, numberAt, objectAt, textAt } from '../../json.ts';
+import { defined, type Json, numberAt, objectAt, textAt } from '../../json.ts';
 import type { FailureCause, Phase, RunStatus } from '../../kind.ts';
 import { plainLine } from '../../remote-text.ts';
 
@@ -15,8 +15,8 @@ const PHASES: Readonly<Record<string, Phase>> = {
   CANCELLED: 'cancelled',
 };
 
-/** What a flow run's answer says. `waitsFor` is what was found out about why a run does not start. */
-export function readFlowRun(run: Json, url: string, waitsFor?: string): RunStatus {
+/** What a flow run's answer says. */
+export function readFlowRun(run: Json, url: string): RunStatus {
   const state = objectAt(run, 'state');
   const type = textAt(state, 'type') ?? textAt(run, 'state_type') ?? '';
   const name = textAt(state, 'name') ?? textAt(run, 'state_name') ?? type;
@@ -30,7 +30,7 @@ export function readFlowRun(run: Json, url: string, waitsFor?: string): RunStatu
       : name === 'TimedOut'
         ? 'timeout'
         : 'code';
-  const detail = phase === 'queued' || phase === 'running' ? detailOf(run, type, name, message, waitsFor) : undefined;
+  const detail = phase === 'queued' || phase === 'running' ? detailOf(run, type, name, message) : undefined;
   const startedAt = Date.parse(textAt(run, 'start_time') ?? '');
   return {
     phase,
@@ -38,10 +38,13 @@ export function readFlowRun(run: Json, url: string, waitsFor?: string): RunStatu
     parts: [],
     source: run,
     url,
-    ...(type === 'CANCELLING' ? { ending: true } : {}),
-    ...(detail === undefined ? {} : { detail }),
-    ...(phase === 'failed' ? { failure: { cause, message } } : {}),
-    ...(Number.isNaN(startedAt) ? {} : { startedAt }),
+    ending: type === 'CANCELLING',
+    isLate: isLate(run),
+    ...defined({
+      detail,
+      failure: phase === 'failed' ? { cause, message } : undefined,
+      startedAt: Number.isNaN(startedAt) ? undefined : startedAt,
+    }),
   };
 }
 
@@ -49,22 +52,15 @@ export function readFlowRun(run: Json, url: string, waitsFor?: string): RunStatu
 const LATE_SECONDS = 30;
 
 /** Whether nobody has taken up the run although it is due. The server reckons the delay by its own clock. */
-export function isLate(run: Json): boolean {
+function isLate(run: Json): boolean {
   const state = objectAt(run, 'state');
   if (textAt(state, 'type') !== 'SCHEDULED') return false;
   const name = textAt(state, 'name');
   return name === 'Late' || (name === 'Scheduled' && (numberAt(run, 'estimated_start_time_delta') ?? 0) > LATE_SECONDS);
 }
 
-function detailOf(
-  run: Json,
-  type: string,
-  name: string,
-  message: string,
-  waitsFor: string | undefined,
-): string | undefined {
+function detailOf(run: Json, type: string, name: string, message: string): string | undefined {
   const parts = [
-    ...(waitsFor === undefined ? [] : [waitsFor]),
     ...(explanationOf(run, type, name) ?? []),
     // A message that only says the state again tells nothing.
     ...(message === '' || message === name ? [] : [plainLine(message, 160)]),

@@ -6,7 +6,7 @@ import { bindPrefect } from './access.ts';
 import { readDeploymentReference } from './deployment-reference.ts';
 import { checkFlowRun, flowRunBody, readScheduledTime } from './flow-run-body.ts';
 import { flowRunOutputs } from './flow-run-conclusion.ts';
-import { flowRunJob } from './flow-run-job.ts';
+import { flowRunPlan } from './flow-run-plan.ts';
 import { refuseResolved } from './parameter-schema.ts';
 import { prefectSettings } from './trust-settings.ts';
 
@@ -87,6 +87,6 @@ export const prefectFlowRun = defineKind({
     };
     const body = flowRunBody(spec, additions, context, faults);
     if (access === undefined || faults.messages.length > 0) return undefined;
-    return flowRunJob(access, { reference, scheduled, body: attach ? undefined : body });
+    return flowRunPlan(access, { reference, scheduled, body: attach ? undefined : body });
   },
 });

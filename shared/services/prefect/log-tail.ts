@@ -1,10 +1,11 @@
 import { isoTime } from '../../clock.ts';
 import { SubmitError } from '../../errors.ts';
 import { answerJson } from '../../http/http.ts';
-import type { ServiceClient } from '../../identity/service-client.ts';
+import type { Session } from '../../identity/session.ts';
 import { isArray, type Json, type JsonObject, numberAt, textAt } from '../../json.ts';
+import type { RunLog } from '../../kind.ts';
 import { plainLine, plainText } from '../../remote-text.ts';
-import type { PrefectCall } from './call.ts';
+import type { PrefectCall } from './api.ts';
 
 /** The most that a server gives at once by default. */
 const PAGE = 200;
@@ -18,24 +19,16 @@ const MESSAGE_LIMIT = 8_000;
 const LAST_LINES_MS = 2_000;
 
 /** Milliseconds after which all that a run that is over has written can be read. */
-export function untilLogged(run: Json, now: number): number {
+function untilLogged(run: Json, now: number): number {
   const left = Date.parse(textAt(run, 'end_time') ?? '') + LAST_LINES_MS - now;
   return Number.isNaN(left) ? 0 : Math.min(Math.max(left, 0), LAST_LINES_MS);
-}
-
-/** Reads what a run writes, each line once. */
-export interface LogTail {
-  /** What is new, at most a page. A refusal or a lost answer costs lines only until the next time. */
-  next(client: ServiceClient, signal: AbortSignal): Promise<readonly string[]>;
-  /** All that is left; of very much only the beginning and the end. A last line tells what could not be read. */
-  rest(client: ServiceClient, signal: AbortSignal): Promise<readonly string[]>;
 }
 
 /**
  * Follows the log of one flow run.
  * https://docs.prefect.io/v3/api-ref/rest-api/server/logs/read-logs
  */
-export function logTail(call: PrefectCall, id: string): LogTail {
+export function logTail(call: PrefectCall, id: string): RunLog {
   /** Where the next page begins, and how many lines of that time are known to come first. */
   let after: string | undefined;
   let offset = 0;
@@ -44,18 +37,14 @@ export function logTail(call: PrefectCall, id: string): LogTail {
   let newest = Number.NEGATIVE_INFINITY;
 
   /** One page; undefined when it could not be had this time. */
-  type ReadPage = (
-    body: JsonObject,
-    client: ServiceClient,
-    signal: AbortSignal,
-  ) => Promise<readonly Json[] | undefined>;
-  const once: ReadPage = async (body, client, signal) => {
-    const answer = await client.attempt(call('POST', '/logs/filter', body), signal);
+  type ReadPage = (body: JsonObject, session: Session) => Promise<readonly Json[] | undefined>;
+  const once: ReadPage = async (body, session) => {
+    const answer = await session.attempt(call('POST', '/logs/filter', body));
     const rows = answer.kind === 'answer' && answer.status === 200 ? answerJson(answer) : undefined;
     return isArray(rows) ? rows : undefined;
   };
-  const persistently: ReadPage = async (body, client, signal) => {
-    const rows = await client.read(call('POST', '/logs/filter', body), signal);
+  const persistently: ReadPage = async (body, session) => {
+    const rows = await session.read(call('POST', '/logs/filter', body));
     return isArray(rows) ? rows : undefined;
   };
 
@@ -67,8 +56,8 @@ export function logTail(call: PrefectCall, id: string): LogTail {
       return true;
     });
 
-  const next = async (page: ReadPage, client: ServiceClient, signal: AbortSignal): Promise<readonly Json[]> => {
-    const rows = await page(logsAfter(id, after, 'TIMESTAMP_ASC', offset), client, signal);
+  const next = async (page: ReadPage, session: Session): Promise<readonly Json[]> => {
+    const rows = await page(logsAfter(id, after, 'TIMESTAMP_ASC', offset), session);
     if (rows === undefined) return [];
     const added = fresh(rows);
     pageWasFull = rows.length >= PAGE;
@@ -88,15 +77,16 @@ export function logTail(call: PrefectCall, id: string): LogTail {
   };
 
   return {
-    next: async (client, signal) => (await next(once, client, signal)).flatMap(logLines),
-    rest: async (client, signal) => {
+    next: async (session) => (await next(once, session)).flatMap(logLines),
+    rest: async (session, { source }) => {
+      await session.clock.sleep(untilLogged(source, session.clock.now()), session.signal);
       const lines: string[] = [];
       try {
         for (let count = 0; count < LAST_PAGES; count += 1) {
-          lines.push(...(await next(persistently, client, signal)).flatMap(logLines));
+          lines.push(...(await next(persistently, session)).flatMap(logLines));
           if (!pageWasFull) return lines;
         }
-        const end = (await persistently(logsAfter(id, after, 'TIMESTAMP_DESC', 0), client, signal)) ?? [];
+        const end = (await persistently(logsAfter(id, after, 'TIMESTAMP_DESC', 0), session)) ?? [];
         const last = fresh(end).toReversed();
         return [...lines, '… (lines left out; the page of the run has all)', ...last.flatMap(logLines)];
       } catch (error) {

@@ -1,6 +1,8 @@
+import { jsonCall } from '../../http/calls.ts';
 import { type Answer, answerJson, type HttpCall, type StreamedBody } from '../../http/http.ts';
 import { urlPart } from '../../http/url-part.ts';
-import { type JsonObject, numberAt, objectAt, stringifyJson, textAt } from '../../json.ts';
+import type { Session } from '../../identity/session.ts';
+import { type JsonObject, numberAt, objectAt, textAt } from '../../json.ts';
 
 export const VERCEL_ORIGIN = 'https://api.vercel.com';
 
@@ -15,11 +17,18 @@ export type VercelCall = (
 export function vercelCalls(team: string): VercelCall {
   const scope = team.startsWith('team_') ? { teamId: team } : { slug: team };
   return (method, path, { query = {}, body } = {}) => ({
-    method,
-    url: `${VERCEL_ORIGIN}${path}?${new URLSearchParams({ ...scope, ...query })}`,
+    ...jsonCall(method, `${VERCEL_ORIGIN}${path}?${new URLSearchParams({ ...scope, ...query })}`, body),
     askedToWait,
-    ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: stringifyJson(body) }),
   });
+}
+
+/** The REST API under one identity, in the scope of its team. */
+export interface VercelApi extends Session {
+  readonly call: VercelCall;
+}
+
+export function vercelApi(team: string, session: Session): VercelApi {
+  return { ...session, call: vercelCalls(team) };
 }
 
 /** https://vercel.com/docs/rest-api/deployments/upload-deployment-files */

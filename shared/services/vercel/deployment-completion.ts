@@ -1,8 +1,8 @@
-import { type Answer, answerJson, describeAttempt, type HttpCall } from '../../http/http.ts';
+import { type Answer, answerJson, describeAttempt, type HttpCall, isSuccess } from '../../http/http.ts';
 import { isObject, listAt, textAt } from '../../json.ts';
-import type { FailureCause, JobEnvironment, RunStatus } from '../../kind.ts';
+import type { FailureCause, RunStatus } from '../../kind.ts';
 import { plainLine } from '../../remote-text.ts';
-import { segment, type VercelCall, vercelError } from './api.ts';
+import { segment, type VercelApi, type VercelCall, vercelError } from './api.ts';
 import { addressOf } from './deployment-status.ts';
 import { type SmokeTest, smokeTest } from './smoke-test.ts';
 
@@ -14,17 +14,16 @@ export interface Completion {
 
 /** Assigns the domains that were asked for, then looks whether the deployment answers. Either may fail a deployment that is ready. */
 export async function completeDeployment(
+  vercel: VercelApi,
   id: string,
   status: RunStatus,
   { aliases, smoke }: Completion,
-  call: VercelCall,
-  environment: JobEnvironment,
 ): Promise<RunStatus> {
-  const { client, log, signal } = environment;
+  const { call, log, persist } = vercel;
   const refused: string[] = [];
   const assigned: string[] = [];
   for (const alias of aliases) {
-    const answer = await client.persist(aliasCall(call, id, alias), signal);
+    const answer = await persist(aliasCall(call, id, alias));
     if (isAssigned(answer)) {
       assigned.push(alias);
       log.info(`${alias} points at ${id}`);
@@ -42,7 +41,7 @@ export async function completeDeployment(
   const address = addressOf(source);
   if (address === undefined)
     return failed(completed, 'code', 'Vercel gave the deployment no address that could be asked');
-  const fault = await smokeTest(address, smoke, aliases, environment);
+  const fault = await smokeTest(vercel, address, smoke, aliases);
   return fault === undefined ? completed : failed(completed, fault.cause, fault.message);
 }
 
@@ -60,10 +59,6 @@ function isAssigned(answer: Answer): boolean {
   if (isSuccess(answer)) return textAt(answerJson(answer), 'alias') !== undefined;
   const code = answerJson(answer) === undefined ? undefined : textAt(vercelError(answer), 'code');
   return answer.status === 409 && !/in_use|taken|not_ready/.test(code ?? '');
-}
-
-function isSuccess({ status }: Answer): boolean {
-  return status >= 200 && status < 300;
 }
 
 function refusalOf(answer: Answer): string {

@@ -1,13 +1,12 @@
 import { isoTime } from '../../clock.ts';
-import type { ServiceClient } from '../../identity/service-client.ts';
-import { isArray, type Json, listAt, numberAt, objectAt, textAt } from '../../json.ts';
+import { defined, isArray, type Json, listAt, numberAt, objectAt, textAt } from '../../json.ts';
 import type { Conclusion, RunStatus } from '../../kind.ts';
 import { plainTail } from '../../remote-text.ts';
-import { segment, type VercelCall } from './api.ts';
+import { segment, type VercelApi } from './api.ts';
 import { addressOf } from './deployment-status.ts';
 
 /** What the step itself knows of a deployment that it made. */
-export interface Shipment {
+export interface UploadStats {
   readonly files: number;
   readonly uploaded: number;
   readonly bytes: number;
@@ -31,34 +30,29 @@ const LONGEST_ERROR = 2_000;
 
 /** What a deployment leaves: addresses, times, sizes, and of a failed one the end of its build log. */
 export async function concludeDeployment(
+  vercel: VercelApi,
   id: string,
   status: RunStatus,
-  shipment: Shipment | undefined,
-  call: VercelCall,
-  client: ServiceClient,
-  signal: AbortSignal,
+  uploaded: UploadStats | undefined,
 ): Promise<Conclusion> {
   const deployment = status.source;
   const ready = numberAt(deployment, 'ready');
   const began = numberAt(deployment, 'createdAt') ?? numberAt(deployment, 'created');
-  const candidates = {
+  const outputs = {
     'deployment-url': addressOf(deployment),
     target: textAt(objectAt(deployment, 'customEnvironment'), 'slug') ?? textAt(deployment, 'target') ?? 'preview',
     aliases: JSON.stringify(listAt(deployment, 'alias').filter((alias) => typeof alias === 'string')),
     'ready-time': ready === undefined ? undefined : isoTime(ready),
     'duration-seconds':
       ready === undefined || began === undefined ? undefined : String(Math.max(0, Math.round((ready - began) / 1000))),
-    files: shipment === undefined ? undefined : String(shipment.files),
-    'files-uploaded': shipment === undefined ? undefined : String(shipment.uploaded),
-    bytes: shipment === undefined ? undefined : String(shipment.bytes),
+    files: uploaded?.files.toString(),
+    'files-uploaded': uploaded?.uploaded.toString(),
+    bytes: uploaded?.bytes.toString(),
     error: status.failure?.message.slice(0, LONGEST_ERROR),
   };
-  const outputs = Object.fromEntries(
-    Object.entries(candidates).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
-  );
   // Only a build that failed has a log that explains it.
   const failedToBuild = status.phase === 'failed' && status.word !== 'READY' && status.word !== 'STAGED';
-  return { outputs, notes: failedToBuild ? await buildLog(id, call, client, signal) : domains(status) };
+  return { outputs: defined(outputs), notes: failedToBuild ? await buildLog(vercel, id) : domains(status) };
 }
 
 /** Which domains lead to a deployment that is ready: whatever comes of it then, people are shown it there. */
@@ -74,16 +68,11 @@ function domains({ phase, source, word }: RunStatus): Conclusion['notes'] {
   return [{ title: 'Domains', lines: [...aliases, ...back] }];
 }
 
-async function buildLog(
-  id: string,
-  call: VercelCall,
-  client: ServiceClient,
-  signal: AbortSignal,
-): Promise<Conclusion['notes']> {
+async function buildLog({ call, read }: VercelApi, id: string): Promise<Conclusion['notes']> {
   const query = { builds: '1', direction: 'backward', limit: String(EVENTS) };
   const path = `/v3/deployments/${segment(id)}/events`;
   // The failure itself is known; a log that cannot be read is no reason to lose it.
-  const events = await client.read(call('GET', path, { query }), signal).catch(() => undefined);
+  const events = await read(call('GET', path, { query })).catch(() => undefined);
   const lines = logLines(events);
   return lines.length === 0 ? [] : [{ title: 'End of the build log', lines: plainTail(lines.join('\n')) }];
 }

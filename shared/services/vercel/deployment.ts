@@ -4,9 +4,9 @@ import { choice, flag, id, list, text, withDefault } from '../../settings/settin
 import { readBuildOutput } from './build-output.ts';
 import { checkDeploymentSpec, type DeploymentWishes, deploymentBody, fileEntry } from './deployment-body.ts';
 import { deploymentOutputs } from './deployment-conclusion.ts';
-import { deploymentJob } from './deployment-job.ts';
+import { deploymentPlan } from './deployment-plan.ts';
 import type { SmokeTest } from './smoke-test.ts';
-import { vercelIdentity, vercelSettings } from './trust-settings.ts';
+import { vercelAccess, vercelSettings } from './trust-settings.ts';
 
 const DOMAIN = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+$/;
 
@@ -99,7 +99,7 @@ export const vercelDeployment = defineKind({
   },
   bind: async (values, binding) => {
     const { attach, context, faults, files, spec } = binding;
-    const identity = vercelIdentity(values, binding);
+    const access = vercelAccess(values, binding);
     const { directory, environment, target } = values;
     if (environment !== undefined && target === 'production')
       faults.add('environment', `takes the place of a target; remove ${faults.spell('target')}`);
@@ -124,7 +124,7 @@ export const vercelDeployment = defineKind({
     const output = attach ? [] : await readBuildOutput(directory, environment ?? target, files, faults);
     if (faults.messages.length > 0) return undefined;
     const payload = deploymentBody(body, wishes, context);
-    return deploymentJob(identity, {
+    return deploymentPlan(access, {
       // What an earlier deployment was made for, it knows itself.
       title: attach ? values.project : `${values.project}, ${environment ?? target}`,
       payload: attach ? undefined : { ...payload, files: output.map(fileEntry) },

@@ -3,7 +3,7 @@ import { type Answer, type HttpCall, unreadable } from '../../http/http.ts';
 import { isObject, type JsonObject, objectAt, stringifyJson, textAt } from '../../json.ts';
 import { plainLine } from '../../remote-text.ts';
 import { vercelError } from './api.ts';
-import type { VercelIdentity } from './trust-settings.ts';
+import type { VercelTrust } from './trust.ts';
 
 export const GUIDE = 'docs/vercel.md';
 
@@ -11,12 +11,11 @@ export const GUIDE = 'docs/vercel.md';
 const CAPACITY = /^(?:builds_rate_limited|.*_limit_exceeded|payment_required|.*quota.*)$/;
 
 /** What a refusal of Vercel's API means. https://vercel.com/docs/rest-api/errors */
-export function explainVercel(identity: VercelIdentity, call: HttpCall, answer: Answer): SubmitError {
+export function explainVercel(trust: VercelTrust, identity: string, call: HttpCall, answer: Answer): SubmitError {
   const error = vercelError(answer);
   const code = textAt(error, 'code') ?? '';
   const message = textAt(error, 'message') ?? '';
   if (code === '' && message === '') return unreadable(call.url, answer);
-  const { trust, title } = identity;
   const url = new URL(call.url);
   const reject = (
     name: ErrorCode,
@@ -28,7 +27,7 @@ export function explainVercel(identity: VercelIdentity, call: HttpCall, answer: 
       happened,
       presented: [
         `${call.method} ${url.host}${url.pathname}`,
-        `identity ${title}`,
+        `identity ${identity}`,
         `team ${trust.team}`,
         `project ${trust.project}`,
       ],

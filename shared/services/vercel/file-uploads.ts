@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { SubmitError } from '../../errors.ts';
 import type { Files } from '../../files.ts';
-import type { Answer, HttpCall, StreamedBody } from '../../http/http.ts';
-import type { JobEnvironment } from '../../kind.ts';
+import { type Answer, type HttpCall, isSuccess, type StreamedBody } from '../../http/http.ts';
+import type { Session } from '../../identity/session.ts';
 import { plainLine } from '../../remote-text.ts';
 import { uploadCall, type VercelCall } from './api.ts';
 import { GUIDE, missingFiles } from './errors.ts';
@@ -13,7 +13,7 @@ import { amountOf, describeAmount, progress } from './progress.ts';
 /** Giving the service the files that it does not have. */
 export interface FileUploads {
   /** Uploads what a refused deployment asks for; false when it is refused for another reason. */
-  supply(refusal: Answer, environment: JobEnvironment): Promise<boolean>;
+  supply(refusal: Answer, session: Session): Promise<boolean>;
   /** How many files were uploaded so far. */
   count(): number;
 }
@@ -35,20 +35,24 @@ export function fileUploads(
   const bySha = new Map(list.map((file) => [file.sha, file]));
   const uploaded = new Set<string>();
 
-  const upload = async (file: HashedFile, { client }: JobEnvironment, signal: AbortSignal): Promise<void> => {
+  const upload = async (file: HashedFile, session: Session): Promise<void> => {
     const stale = new AbortController();
     const body: StreamedBody = { bytes: file.bytes, open: () => verified(file, files, stale) };
     const request = uploadCall(call, file.sha, body);
-    const answer = await client.persist(request, AbortSignal.any([signal, stale.signal])).catch((error: unknown) => {
-      throw stale.signal.aborted ? stale.signal.reason : error;
-    });
-    if (answer.status < 200 || answer.status >= 300) throw explain(request, answer);
+    const until = AbortSignal.any([session.signal, stale.signal]);
+    const answer = await session
+      .until(until)
+      .persist(request)
+      .catch((error: unknown) => {
+        throw stale.signal.aborted ? stale.signal.reason : error;
+      });
+    if (!isSuccess(answer)) throw explain(request, answer);
     uploaded.add(file.sha);
   };
 
   return {
     count: () => uploaded.size,
-    supply: async (refusal, environment) => {
+    supply: async (refusal, session) => {
       const missing = missingFiles(refusal);
       if (missing === undefined || missing.length === 0) return false;
       const wanted = [...new Set(missing)].map((sha) => bySha.get(sha));
@@ -57,14 +61,14 @@ export function fileUploads(
       const again = known.filter(({ sha }) => uploaded.has(sha));
       if (again.length > 0) throw missingAgain(again);
 
-      const { clock, log, signal } = environment;
+      const { clock, log, signal } = session;
       const amount = amountOf(known);
       log.info(`uploading ${describeAmount(amount)} that Vercel does not have yet`);
       const report = progress('uploaded', amount, clock, log);
       const stop = new AbortController();
-      const limit = AbortSignal.any([signal, stop.signal]);
+      const stoppable = session.until(AbortSignal.any([signal, stop.signal]));
       const send = async (file: HashedFile) => {
-        await upload(file, environment, limit);
+        await upload(file, stoppable);
         report({ files: 1, bytes: file.bytes });
       };
       const isSmall = ({ bytes }: HashedFile) => bytes <= SMALL_BYTES;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { SubmitError } from '../../errors.ts';
 import type { Files } from '../../files.ts';
-import type { JobEnvironment } from '../../kind.ts';
+import type { Session } from '../../identity/session.ts';
 import { plainLine } from '../../remote-text.ts';
 import type { OutputFile } from './build-output.ts';
 import { inParallel } from './in-parallel.ts';
@@ -23,7 +23,7 @@ const HASHED_AT_ONCE = 8;
 export async function hashFiles(
   list: readonly OutputFile[],
   files: Files,
-  { clock, log, signal }: Pick<JobEnvironment, 'clock' | 'log' | 'signal'>,
+  { clock, log, signal }: Pick<Session, 'clock' | 'log' | 'signal'>,
 ): Promise<readonly HashedFile[]> {
   const report = progress('hashed', amountOf(list), clock, log);
   return inParallel(list, HASHED_AT_ONCE, async (file) => {

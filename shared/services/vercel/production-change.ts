@@ -1,31 +1,29 @@
 import { SubmitError } from '../../errors.ts';
-import { answerJson, bearer } from '../../http/http.ts';
 import { oddId } from '../../http/odd-id.ts';
-import type { ServiceClient } from '../../identity/service-client.ts';
-import { type Json, type JsonObject, listAt, numberAt, objectAt, textAt } from '../../json.ts';
-import type { Conclusion, Job, JobEnvironment, RunStatus } from '../../kind.ts';
+import type { Session } from '../../identity/session.ts';
+import { defined, type Json, listAt, numberAt, objectAt, textAt } from '../../json.ts';
+import type { ByState, Change, Conclusion, Difference, Plan, Run, RunStatus } from '../../kind.ts';
 import { plainLine } from '../../remote-text.ts';
-import { Secret } from '../../secret.ts';
-import { segment, VERCEL_ORIGIN, type VercelCall, vercelCalls } from './api.ts';
+import { segment, VERCEL_ORIGIN, type VercelApi, type VercelCall, vercelApi, vercelCalls } from './api.ts';
 import { DEPLOYMENT_ID_FORM, deploymentIdAt, readDeploymentId } from './deployment-id.ts';
 import type { DeploymentReference } from './deployment-reference.ts';
 import { addressOf, pageOf } from './deployment-status.ts';
-import { explainVercel, GUIDE, isVercelCapacity } from './errors.ts';
+import { GUIDE } from './errors.ts';
 import {
   type ChangeMark,
   type ChangeType,
   isRolledBack,
-  isUnderWay,
+  isUnderWay as isUnderWayIn,
   lastRequestAt,
   productionOf,
   readChange,
   requestOf,
 } from './production-status.ts';
 import { projectCall, readProject } from './project.ts';
-import type { VercelIdentity } from './trust-settings.ts';
+import type { VercelAccess } from './trust-settings.ts';
 
 /** A change of what production serves, as its settings describe it. */
-export interface ChangePlan {
+export interface ProductionOrder {
   readonly type: ChangeType;
   readonly project: string;
   /** Undefined when an earlier change is waited for. */
@@ -54,41 +52,23 @@ const KEPT_BACK = {
 const MOST_ALIASES = 100;
 
 /** Points the production of a project at a deployment that is there. Asking again does no harm. */
-export function productionChange(identity: VercelIdentity, plan: ChangePlan): Job {
-  const { project, reference, type } = plan;
-  const call = vercelCalls(identity.trust.team);
-  const mark = { type, before: undefined, acceptedAt: undefined, queued: false };
-  const job: Job = {
-    title: `${project}, ${reference?.title ?? 'an earlier request'}`,
-    identity: identity.title,
-    origin: VERCEL_ORIGIN,
-    place: identity.trust.team,
-    payload: reference === undefined ? undefined : { project, deployment: reference.title },
-    serverTimeoutSeconds: undefined,
-    longestSeconds: LONGEST_SECONDS,
-    callsBefore: [...identity.callsBefore, ...(reference === undefined ? [] : lookUps(call, project, reference.title))],
-    credential: identity.credential,
-    prepare: (environment) => prepareChange(job, plan, call, environment),
-    submissionCall: (payload) => changeCall(call, type, payload),
-    readSubmission: () => undefined,
-    recognisesRepeats: false,
-    repeatable: true,
-    find: undefined,
-    status: async (client, deployment, signal) =>
-      readChange(await client.read(projectCall(call, project), signal), { ...mark, deployment }),
-    cancellation: undefined,
-    conclude: (client, _id, status, signal) => concludeChange(type, project, status, undefined, call, client, signal),
-    readReference: readDeploymentId,
-    url: () => undefined,
-    explain: (request, answer) => explainVercel(identity, request, answer),
-    isCapacity: isVercelCapacity,
+export function productionPlan(access: VercelAccess, { project, reference, type }: ProductionOrder): Plan {
+  const run = changeRun(access, project, unmarked(type, ''), null);
+  const title = `${project}, ${reference?.title ?? 'an earlier request'}`;
+  const plan = { title, access, longestSeconds: LONGEST_SECONDS, run };
+  if (reference === undefined) return { ...plan, does: 'attach' };
+  const call = vercelCalls(access.trust.team);
+  return {
+    ...plan,
+    does: 'change',
+    submission: {
+      stage: 'draft',
+      payload: { project, deployment: reference.title },
+      lookUps: [projectCall(call, project), deploymentCall(call, reference.title)],
+      preview: () => changeCall(call, type, project, reference.title),
+      prepare: (session) => prepareChange(access, type, project, reference, session),
+    },
   };
-  return job;
-}
-
-function lookUps(call: VercelCall, project: string, deployment: string): Job['callsBefore'] {
-  const secretHeaders = bearer(new Secret(''));
-  return [projectCall(call, project), deploymentCall(call, deployment)].map((each) => ({ ...each, secretHeaders }));
 }
 
 function deploymentCall(call: VercelCall, idOrHost: string) {
@@ -96,77 +76,93 @@ function deploymentCall(call: VercelCall, idOrHost: string) {
 }
 
 /** https://vercel.com/docs/rest-api/projects/point-production-traffic-to-a-given-deployment */
-function changeCall(call: VercelCall, type: ChangeType, payload: JsonObject) {
-  const project = segment(textAt(payload, 'project') ?? '');
-  const deployment = segment(textAt(payload, 'deployment') ?? '');
-  return call('POST', `${PATHS[type].request}/${project}/${type}/${deployment}`, { body: {} });
+function changeCall(call: VercelCall, type: ChangeType, project: string, deployment: string) {
+  return call('POST', `${PATHS[type].request}/${segment(project)}/${type}/${segment(deployment)}`, { body: {} });
 }
 
 /**
- * The same change with project and deployment by id.
+ * The change against what the project serves, with project and deployment by id.
  * @throws SubmitError `invalid-settings` when the deployment is not one that production could serve.
  */
 async function prepareChange(
-  job: Job,
-  { project: written, reference, type }: ChangePlan,
-  call: VercelCall,
-  { client, log, signal }: JobEnvironment,
-): Promise<Job> {
-  const project = await readProject(written, call, client, signal);
-  const named = (await reference?.resolve(signal)) ?? '';
-  const deployment = await client.read(deploymentCall(call, named), signal);
+  access: VercelAccess,
+  type: ChangeType,
+  written: string,
+  reference: DeploymentReference,
+  session: Session,
+): Promise<Change> {
+  const vercel = vercelApi(access.trust.team, session);
+  const project = await readProject(vercel, written);
+  const named = await reference.resolve(session.signal);
+  const deployment = await vercel.read(deploymentCall(vercel.call, named));
   const id = deploymentIdAt(deployment);
   if (id === undefined) throw oddId(new URL(VERCEL_ORIGIN).host, DEPLOYMENT_ID_FORM);
   requireFit(type, id, deployment, project.id);
 
+  const { differences, isUnderWay } = differencesOf(type, id, project.source);
   const before = lastRequestAt(project.source);
-  const isSame =
-    requestOf(project.source, { type, deployment: id, before: undefined, acceptedAt: undefined, queued: false }) !==
-    undefined;
-  const isChanging = isUnderWay(project.source);
-  // What production serves while it is on its way to another deployment is not what it will serve. And a project that was rolled
-  // back stays so until a deployment is promoted, be it the one that it serves.
-  const isDone =
-    productionOf(project.source) === id &&
-    (isSame || !isChanging) &&
-    !(type === 'promote' && isRolledBack(project.source));
-  let isNeeded = !isDone && !(isSame && isChanging);
-  if (!isNeeded)
-    log.info(isDone ? `production serves ${id} already: nothing is asked for` : `${id}: the same is under way`);
-
-  let acceptedAt: number | undefined;
-  let queued = false;
-  const mark = (): ChangeMark => ({ type, deployment: id, before: isNeeded ? before : undefined, acceptedAt, queued });
-  const read = async (reader: ServiceClient, until: AbortSignal): Promise<Json> =>
-    reader.read(projectCall(call, project.id), until);
-  const wasAsked = async (reader: ServiceClient, until: AbortSignal): Promise<boolean> =>
-    requestOf(await read(reader, until), mark()) !== undefined;
   return {
-    ...job,
+    stage: 'ready',
     payload: { project: project.id, deployment: id },
-    submissionCall: (payload) => (isNeeded ? changeCall(call, type, payload) : projectCall(call, project.id)),
-    readSubmission: (answer) => {
-      if (isNeeded) acceptedAt = answer.dateMs;
-      queued = answer.status === 202;
-      return isNeeded || answerJson(answer) !== undefined ? { id, isNew: isNeeded } : undefined;
+    delivery: {
+      by: 'state',
+      id,
+      differences,
+      isUnderWay,
+      apply: changeCall(vercel.call, type, project.id, id),
+      // A request whose answer was lost shows in the project.
+      readBack: async ({ read }) => {
+        const now = await read(projectCall(vercel.call, project.id));
+        return requestOf(now, { ...unmarked(type, id), before }) === undefined ? undefined : now;
+      },
+      run: (accepted, now = project.source) => {
+        const isOurs = accepted !== undefined || now !== project.source;
+        const mark = { ...unmarked(type, id), before: isOurs ? before : undefined, queued: accepted?.status === 202 };
+        // Where no answer tells when it was accepted, the request itself does.
+        const acceptedAt = accepted?.dateMs ?? numberAt(requestOf(now, mark), 'requestedAt');
+        return changeRun(access, project.id, { ...mark, acceptedAt }, deployment);
+      },
     },
-    supply: async (refusal, { client: reader, signal: until }) => {
-      if (refusal.status !== 409 || !isNeeded || !(await wasAsked(reader, until))) return false;
-      log.info(`${id}: the same was asked for in the meantime`);
-      isNeeded = false;
-      return true;
-    },
-    // A request whose answer was lost shows in the project.
-    find: async (reader, _key, until) => ((await wasAsked(reader, until)) ? [{ id, attempt: 1 }] : []),
-    status: async (reader, _id, until) => {
-      const now = await read(reader, until);
-      // Where the answer did not tell when it was accepted, the request itself does.
-      acceptedAt ??= numberAt(requestOf(now, mark()), 'requestedAt');
-      return readChange(now, mark());
-    },
-    conclude: (reader, _id, status, until) =>
-      concludeChange(type, project.id, status, addressOf(deployment), call, reader, until),
+  };
+}
+
+/**
+ * What the change makes of what production serves, and whether the same is on its way. What production serves while it is on its
+ * way to another deployment is not what it will serve. And a project that was rolled back stays so until a deployment is promoted,
+ * be it the one that it serves.
+ */
+function differencesOf(type: ChangeType, id: string, project: Json): Pick<ByState, 'differences' | 'isUnderWay'> {
+  const served = productionOf(project);
+  const isSame = requestOf(project, unmarked(type, id)) !== undefined;
+  const isChanging = isUnderWayIn(project);
+  const release = { name: 'new deployments', before: 'kept from production', after: 'served when they are ready' };
+  const differences: readonly Difference[] = [
+    ...(served === id && (isSame || !isChanging) ? [] : [{ name: 'production', before: served, after: id }]),
+    ...(type === 'promote' && isRolledBack(project) ? [release] : []),
+  ];
+  return { differences, isUnderWay: differences.length > 0 && isSame && isChanging };
+}
+
+/** What a change is told by as long as nothing is known of when it was asked for. */
+function unmarked(type: ChangeType, deployment: string): ChangeMark {
+  return { type, deployment, before: undefined, acceptedAt: undefined, queued: false };
+}
+
+/** A change that is waited for: its mark as far as it is known, and its deployment as it was read, or null. */
+function changeRun({ trust }: VercelAccess, project: string, mark: ChangeMark, deployment: Json): Run {
+  const { team } = trust;
+  const call = vercelCalls(team);
+  return {
+    readReference: readDeploymentId,
     url: () => pageOf(deployment),
+    find: undefined,
+    status: async ({ read }, id) => readChange(await read(projectCall(call, project)), { ...mark, deployment: id }),
+    log: undefined,
+    whyLate: undefined,
+    cancellation: undefined,
+    complete: undefined,
+    conclude: (session, _id, status) =>
+      concludeChange(vercelApi(team, session), mark.type, project, status, addressOf(deployment)),
   };
 }
 
@@ -200,22 +196,19 @@ function requireFit(type: ChangeType, id: string, deployment: Json, project: str
 }
 
 async function concludeChange(
+  vercel: VercelApi,
   type: ChangeType,
   project: string,
   status: RunStatus,
   address: string | undefined,
-  call: VercelCall,
-  client: ServiceClient,
-  signal: AbortSignal,
 ): Promise<Conclusion> {
-  const production = productionOf(status.source);
-  const failed = status.word === 'failed' ? await failedAliases(type, project, call, client, signal) : [];
+  const failed = status.word === 'failed' ? await failedAliases(vercel, type, project) : [];
   return {
-    outputs: {
-      ...(address === undefined ? {} : { 'deployment-url': address }),
-      ...(production === undefined ? {} : { production }),
-      ...(failed.length === 0 ? {} : { 'failed-aliases': JSON.stringify(failed) }),
-    },
+    outputs: defined({
+      'deployment-url': address,
+      production: productionOf(status.source),
+      'failed-aliases': failed.length === 0 ? undefined : JSON.stringify(failed),
+    }),
     notes: [
       ...(failed.length === 0 ? [] : [{ title: 'Domains that could not be moved', lines: failed }]),
       ...(type === 'rollback' && status.phase === 'succeeded' ? [KEPT_BACK] : []),
@@ -224,17 +217,11 @@ async function concludeChange(
 }
 
 /** https://vercel.com/docs/rest-api/projects/gets-a-list-of-aliases-with-status-for-the-current-promote */
-async function failedAliases(
-  type: ChangeType,
-  project: string,
-  call: VercelCall,
-  client: ServiceClient,
-  signal: AbortSignal,
-): Promise<readonly string[]> {
+async function failedAliases({ call, read }: VercelApi, type: ChangeType, project: string): Promise<readonly string[]> {
   const path = `${PATHS[type].aliases}/${segment(project)}/${type}/aliases`;
   const query = { failedOnly: 'true', limit: String(MOST_ALIASES) };
   // That it failed is known; which domains it was is only more of it.
-  const list = await client.read(call('GET', path, { query }), signal).catch(() => undefined);
+  const list = await read(call('GET', path, { query })).catch(() => undefined);
   return listAt(list, 'aliases').flatMap((entry) => {
     const name = textAt(objectAt(entry, 'alias'), 'alias') ?? textAt(entry, 'alias');
     return name === undefined ? [] : [plainLine(name, 260)];

@@ -1,9 +1,9 @@
-import type { Binding, Job } from '../../kind.ts';
+import type { Binding, Plan } from '../../kind.ts';
 import { type SettingValues, text } from '../../settings/settings.ts';
 import { bindReference, REFERENCE } from './deployment-reference.ts';
-import { productionChange } from './production-change.ts';
+import { productionPlan } from './production-change.ts';
 import type { ChangeType } from './production-status.ts';
-import { vercelIdentity, vercelSettings } from './trust-settings.ts';
+import { vercelAccess, vercelSettings } from './trust-settings.ts';
 
 /** Settings of a change of what production serves. */
 export function changeSettings(what: string) {
@@ -23,12 +23,12 @@ export async function bindProductionChange(
   type: ChangeType,
   values: SettingValues<ReturnType<typeof changeSettings>>,
   binding: Binding,
-): Promise<Job | undefined> {
+): Promise<Plan | undefined> {
   const { attach, faults } = binding;
-  const identity = vercelIdentity(values, binding);
+  const access = vercelAccess(values, binding);
   const { deployment, project } = values;
   if (deployment === undefined && !attach)
     faults.add('deployment', `is required: ${changeSettings('').deployment.expected}`);
   const reference = deployment === undefined || attach ? undefined : await bindReference(deployment, binding);
-  return faults.messages.length > 0 ? undefined : productionChange(identity, { type, project, reference });
+  return faults.messages.length > 0 ? undefined : productionPlan(access, { type, project, reference });
 }

@@ -1,7 +1,6 @@
 import type { HttpCall } from '../../http/http.ts';
-import type { ServiceClient } from '../../identity/service-client.ts';
 import { type Json, textAt } from '../../json.ts';
-import { segment, type VercelCall } from './api.ts';
+import { segment, type VercelApi, type VercelCall } from './api.ts';
 import { unreadableProject } from './errors.ts';
 
 /** A project as the service has it. */
@@ -24,13 +23,8 @@ export function projectCall(call: VercelCall, project: string): HttpCall {
  * Looks a project up, which also shows early whether the identity may see it.
  * @throws SubmitError what the service's refusal means.
  */
-export async function readProject(
-  project: string,
-  call: VercelCall,
-  client: ServiceClient,
-  signal: AbortSignal,
-): Promise<VercelProject> {
-  const source = await client.read(projectCall(call, project), signal);
+export async function readProject({ call, read }: VercelApi, project: string): Promise<VercelProject> {
+  const source = await read(projectCall(call, project));
   const id = textAt(source, 'id');
   if (id === undefined || !PROJECT_ID.test(id)) throw unreadableProject(project);
   const name = textAt(source, 'name') ?? '';

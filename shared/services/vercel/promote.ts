@@ -8,6 +8,5 @@ export const vercelPromote = defineKind({
   title: 'Vercel promotion',
   settings: changeSettings('The deployment to promote.'),
   outputs: changeOutputs,
-  checkSpec: () => {},
   bind: (values, binding) => bindProductionChange('promote', values, binding),
 });

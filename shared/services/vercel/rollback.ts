@@ -8,6 +8,5 @@ export const vercelRollback = defineKind({
   title: 'Vercel rollback',
   settings: changeSettings('The deployment to go back to, which production served before.'),
   outputs: changeOutputs,
-  checkSpec: () => {},
   bind: (values, binding) => bindProductionChange('rollback', values, binding),
 });

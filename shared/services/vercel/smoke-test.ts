@@ -1,6 +1,7 @@
-import { type Attempt, describeAttempt, type HttpCall } from '../../http/http.ts';
+import { type Attempt, describeAttempt, type HttpCall, isSuccess } from '../../http/http.ts';
+import type { Session } from '../../identity/session.ts';
 import { getSubjectToken } from '../../identity/subject-token.ts';
-import type { FailureCause, JobEnvironment } from '../../kind.ts';
+import type { Failure } from '../../kind.ts';
 import type { Secret } from '../../secret.ts';
 
 /** One request that a deployment must answer before the step counts as done. */
@@ -21,12 +22,12 @@ const DELAYS_MS = [1_000, 2_000, 4_000, 8_000];
  * @returns why the answer is not the one that is wanted; undefined when it is.
  */
 export async function smokeTest(
+  session: Session,
   address: string,
   test: SmokeTest,
   aliases: readonly string[],
-  environment: JobEnvironment,
-): Promise<{ readonly cause: FailureCause; readonly message: string } | undefined> {
-  const { clock, http, log, signal } = environment;
+): Promise<Failure | undefined> {
+  const { clock, http, log, signal } = session;
   const url = `${address}${test.path}`;
   const { hostname } = new URL(url);
   if (test.audience !== undefined && !hostname.endsWith('.vercel.app') && !aliases.includes(hostname)) {
@@ -36,7 +37,7 @@ export async function smokeTest(
   const secretHeaders =
     test.audience === undefined
       ? {}
-      : { 'x-vercel-trusted-oidc-idp-token': await visitorToken(test.audience, environment) };
+      : { 'x-vercel-trusted-oidc-idp-token': await visitorToken(test.audience, session) };
   const call: HttpCall = { method: 'GET', url, headers: { accept: '*/*' }, secretHeaders };
   for (let round = 0; ; round += 1) {
     const result = await http.once(call, signal);
@@ -58,15 +59,11 @@ export async function smokeTest(
  * missing afterwards, the deployment is live.
  * @throws SubmitError `token-audience` with what the user must add to the pipeline.
  */
-export async function requireVisitorToken(test: SmokeTest | undefined, environment: JobEnvironment): Promise<void> {
-  if (test?.audience !== undefined && !environment.subjectTokens.renewable)
-    await visitorToken(test.audience, environment);
+export async function requireVisitorToken(test: SmokeTest | undefined, session: Session): Promise<void> {
+  if (test?.audience !== undefined && !session.subjectTokens.renewable) await visitorToken(test.audience, session);
 }
 
-async function visitorToken(
-  audience: string,
-  { clock, conceal, signal, subjectTokens }: JobEnvironment,
-): Promise<Secret> {
+async function visitorToken(audience: string, { clock, conceal, signal, subjectTokens }: Session): Promise<Secret> {
   const demand = { audiences: [audience], acceptsDefault: false } as const;
   const { token } = await getSubjectToken(subjectTokens, demand, clock, signal);
   await conceal([token]);
@@ -75,7 +72,7 @@ async function visitorToken(
 
 function isWanted(result: Attempt, { status }: SmokeTest): boolean {
   if (result.kind !== 'answer') return false;
-  return status === undefined ? result.status >= 200 && result.status < 300 : result.status === status;
+  return status === undefined ? isSuccess(result) : result.status === status;
 }
 
 function isClosed(result: Attempt): boolean {
@@ -86,11 +83,7 @@ function isRedirect(status: number): boolean {
   return status >= 300 && status < 400;
 }
 
-function explain(
-  url: string,
-  { audience, status }: SmokeTest,
-  result: Attempt,
-): { readonly cause: FailureCause; readonly message: string } {
+function explain(url: string, { audience, status }: SmokeTest, result: Attempt): Failure {
   const got = result.kind === 'answer' ? `answered ${result.status}` : `gave no answer: ${result.reason}`;
   const message = `The deployment is ready, but GET ${url} ${got}; expected ${status ?? 'a status of 200 to 299'}`;
   if (!isClosed(result)) return { cause: 'code', message };

@@ -1,12 +1,14 @@
-import { bearer, type HttpCall } from '../../http/http.ts';
-import type { CredentialSource } from '../../identity/credential.ts';
-import { cachedCredential } from '../../identity/credential.ts';
+import { type Answer, bearer, type HttpCall } from '../../http/http.ts';
+import { type CredentialSource, cachedCredential } from '../../identity/credential.ts';
 import type { ExchangeEnvironment } from '../../identity/exchange.ts';
-import type { Binding } from '../../kind.ts';
+import type { Access, Binding } from '../../kind.ts';
+import { PLACEHOLDER } from '../../secret.ts';
 import { bindSecrets, secretSettings } from '../../secrets/secret-settings.ts';
 import { headerText, type SecretSource } from '../../secrets/secret-source.ts';
 import { required, type Settings, type SettingValues, secret, text } from '../../settings/settings.ts';
+import { VERCEL_ORIGIN } from './api.ts';
 import { isRefusedToken, VERCEL_CLI_CLIENT, vercelCredential, vercelExchangeCall } from './credential.ts';
+import { explainVercel, isVercelCapacity } from './errors.ts';
 import type { VercelTrust } from './trust.ts';
 
 /** Settings of every kind that works in a project of Vercel. */
@@ -56,23 +58,19 @@ export const vercelSettings = {
   ...secretSettings,
 } satisfies Settings;
 
-export type VercelValues = SettingValues<typeof vercelSettings>;
+type VercelValues = SettingValues<typeof vercelSettings>;
 
-/** Who the service sees, and how requests get there. */
-export interface VercelIdentity {
+/** A team, and how it is reached. */
+export interface VercelAccess extends Access {
   readonly trust: VercelTrust;
-  /** For people. */
-  readonly title: string;
-  readonly callsBefore: readonly HttpCall[];
-  credential(environment: ExchangeEnvironment): CredentialSource;
 }
 
 const AUDIENCE = 'https://vercel.com/api/login/oauth/token';
 
 /** The identity that the settings describe: the OIDC exchange, unless a token is there for want of it. */
-export function vercelIdentity(values: VercelValues, binding: Binding): VercelIdentity {
+export function vercelAccess(values: VercelValues, binding: Binding): VercelAccess {
   const { faults } = binding;
-  const source = bindSecrets(values, ['token'], binding).source('token');
+  const source = bindSecrets(values, ['token'], binding).get('token');
   const trust: VercelTrust = {
     team: values.team,
     project: values.project,
@@ -81,11 +79,20 @@ export function vercelIdentity(values: VercelValues, binding: Binding): VercelId
     audience: values.audience ?? AUDIENCE,
     acceptsDefault: values.audience === undefined,
   };
+  const identity = source?.title ?? `OIDC policy ${trust.policyId ?? `of team ${trust.team}`}`;
+  const access = {
+    trust,
+    identity,
+    origin: VERCEL_ORIGIN,
+    place: trust.team,
+    secretHeaders: ['authorization'],
+    explain: (call: HttpCall, answer: Answer) => explainVercel(trust, identity, call, answer),
+    isCapacity: isVercelCapacity,
+  };
   if (source === undefined) {
     return {
-      trust,
-      title: `OIDC policy ${trust.policyId ?? `of team ${trust.team}`}`,
-      callsBefore: [vercelExchangeCall(trust, '[redacted]')],
+      ...access,
+      logins: [vercelExchangeCall(trust, PLACEHOLDER.reveal())],
       credential: (environment) => vercelCredential(trust, environment),
     };
   }
@@ -93,12 +100,7 @@ export function vercelIdentity(values: VercelValues, binding: Binding): VercelId
     if (values[name] !== undefined)
       faults.add(name, `is for the exchange of the CI's token, and ${faults.spell('token')} takes its place`);
   }
-  return {
-    trust,
-    title: source.title,
-    callsBefore: source.calls,
-    credential: (environment) => tokenCredential(source, environment),
-  };
+  return { ...access, logins: source.calls, credential: (environment) => tokenCredential(source, environment) };
 }
 
 /** A token that is read once, and again when the service refuses it: it may have been replaced. */
@@ -111,8 +113,6 @@ function tokenCredential(source: SecretSource, environment: ExchangeEnvironment)
       }),
       clock: environment.clock,
       log: environment.log,
-      subjectEndsAt: () => undefined,
-      ownLifeMs: 0,
     }),
     isRefusal: isRefusedToken,
   };

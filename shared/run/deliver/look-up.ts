@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../../clock.ts';
 
 /** A list may show a new run up to half a minute late, so a run counts as missing only after a minute of looking. */
 export const LIST_DELAYS_MS = [1_000, 2_000, 4_000, 8_000, 15_000, 30_000] as const;

@@ -18,8 +18,8 @@ const PHASES: Readonly<Record<string, Phase>> = {
   JOB_STATE_CANCELLED: 'cancelled',
 };
 
-/** Reads a CustomJob. A state that is not known counts as running; none at all means that the service has not decided yet. */
-export function readCustomJob(job: Json): RunStatus {
+/** Reads a job of any collection whose state is a JobState. A state that is not known counts as running; none at all means that the service has not decided yet. */
+export function readJob(job: Json): RunStatus {
   const word = textAt(job, 'state') ?? 'JOB_STATE_UNSPECIFIED';
   const phase = Object.hasOwn(PHASES, word) ? (PHASES[word] ?? 'running') : 'running';
   const error = objectAt(job, 'error');
