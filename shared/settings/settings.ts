@@ -199,8 +199,12 @@ export function document(described: Described): Setting<string | Readonly<Record
 
 /** Collects everything that is wrong, so that the user is told once. */
 export interface Faults {
-  /** `subject` is a setting's canonical name, or a place in a file. */
-  add(subject: string | { readonly place: string }, problem: string): void;
+  /** `subject` is a setting's canonical name, or a place in a file; `about` are the other settings that the problem comes from. */
+  add(
+    subject: string | { readonly place: string },
+    problem: string,
+    more?: { readonly about: readonly string[] },
+  ): void;
   readonly messages: readonly string[];
   /** A setting's name as users of the CI write it. */
   readonly spell: (setting: string) => string;

@@ -33,8 +33,8 @@ const CONFINED: Readonly<Record<string, readonly string[]>> = {
   execa: ['buildkite-plugin/agent.ts'],
 };
 
-/** Modules that are only ever loaded on demand. */
-const LATE = ['shared/google/sts.ts', 'shared/secrets/aws/signature.ts', 'shared/secrets/aws/xml-answer.ts'];
+/** Modules and packages that are only ever loaded on demand. */
+const LATE = ['execa', 'shared/google/sts.ts', 'shared/secrets/aws/signature.ts', 'shared/secrets/aws/xml-answer.ts'];
 
 interface Module {
   readonly path: string;

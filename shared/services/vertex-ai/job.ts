@@ -153,7 +153,7 @@ function accessOf(values: CommonValues, { faults }: Binding): Access {
   const { project, region } = values;
   const trust = googleTrust(values);
   if (trust.delegates.length > 0 && trust.serviceAccount === undefined)
-    faults.add('delegates', 'needs service-account');
+    faults.add('delegates', 'needs service-account', { about: ['service-account'] });
   const identity = trust.serviceAccount ?? `principal of ${trust.provider}`;
   return {
     identity,
