@@ -133,6 +133,9 @@ export const KIND_SAMPLES: readonly KindSample[] = [
   vercelRollback,
 ];
 
+/** The services of all kinds. */
+export const SERVICES: readonly string[] = [...new Set(KIND_SAMPLES.map(({ service }) => service))];
+
 /** Those whose submission makes a run. */
 export const RUN_SAMPLES: readonly KindSample[] = KIND_SAMPLES.filter(({ repeatable }) => repeatable === undefined);
 
