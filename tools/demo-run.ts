@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { defined } from '../shared/json.ts';
 import { installRecordingAgent } from '../test/e2e/recording-agent.ts';
 import { PREFECT } from '../test/simulators/prefect-tenant.ts';
 import { DATABRICKS, providerName } from '../test/simulators/tenant.ts';
@@ -55,7 +56,7 @@ async function runPlugin({ cancelWhen }: Story, plan: StepPlan): Promise<EndedSt
 async function readOutputs(folder: string): Promise<{ id?: string; result: Told['result'] }> {
   const text = await readFile(join(folder, OUTPUTS_FILE), 'utf8').catch(() => '{}');
   const { id, result } = JSON.parse(text) as { id?: string; result?: Told['result'] };
-  return { ...(id === undefined ? {} : { id }), result: result ?? 'unfinished' };
+  return { ...defined({ id }), result: result ?? 'unfinished' };
 }
 
 function seenJob(world: World, id: string): SeenJob | undefined {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { styleText } from 'node:util';
+import { defined } from '../shared/json.ts';
 import { createWorld, type World } from '../test/simulators/world.ts';
 import { identityLegend, isAsExpected, nameOf, storyText, summaryTable } from './demo-print.ts';
 import { audienceOf, type Told, tell } from './demo-run.ts';
@@ -39,7 +40,7 @@ async function demo(folder: string): Promise<number> {
         folder: folderOf(story.after ?? story),
         files: CHECKOUT,
         settings: story.settings,
-        ...(job === undefined ? {} : { job }),
+        ...defined({ job }),
       };
       const told = await tell(story, plan, world, tokens[index] ?? '');
       printInTurn(index, storyText(told, index + 1, STORIES.length));
