@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { styleText } from 'node:util';
+import { defined } from '../shared/json.ts';
 import { createWorld, type World } from '../test/simulators/world.ts';
 import { identityLegend, isAsExpected, nameOf, storyText, summaryTable } from './demo-print.ts';
 import { type Told, tell } from './demo-run.ts';
@@ -42,7 +43,7 @@ async function demo(folder: string): Promise<number> {
         folder: join(folder, `step-${index + 1}`),
         files: checkout,
         settings,
-        ...(job === undefined ? {} : { job }),
+        ...defined({ job }),
       };
       const told = await tell(story, plan, world, tokens[index] ?? '');
       printInTurn(index, storyText(told, index + 1, STORIES.length));

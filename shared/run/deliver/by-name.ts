@@ -1,6 +1,6 @@
 import { SubmitError } from '../../errors.ts';
 import type { ByName, Run, RunStatus } from '../../kind.ts';
-import type { DeliveryEnvironment } from './deliver.ts';
+import type { DeliveryEnvironment } from './delivery-environment.ts';
 import { type Attempted, joined, keepsEarlier, markOf, statusUnlessGone } from './earlier.ts';
 import { sendUntilKnown } from './send.ts';
 

@@ -1,6 +1,6 @@
 import { SubmitError } from '../../errors.ts';
 import type { ByToken, Run } from '../../kind.ts';
-import type { DeliveryEnvironment } from './deliver.ts';
+import type { DeliveryEnvironment } from './delivery-environment.ts';
 import { type Attempted, joined, keepsEarlier, markOf } from './earlier.ts';
 import { sendUntilKnown } from './send.ts';
 
