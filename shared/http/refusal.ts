@@ -1,27 +1,28 @@
-import { type ErrorCode, type Explanation, SubmitError } from '../errors.ts';
+import { type ErrorCode, SubmitError } from '../errors.ts';
+import { plainLine } from '../remote-text.ts';
 
-/**
- * One way in which a service refuses, and what it means. `{name}` in a text stands for a fact. A line that is nothing but `{name}`
- * takes a list, and a line with a fact that is not known is left out.
- */
-export interface Refusal {
-  /** The statuses that it can have; any without one. */
-  readonly status?: readonly number[];
-  /** What the service's words hold; anything without it. */
-  readonly words?: RegExp;
-  /** A fact that has to be known. */
-  readonly if?: string;
-  /** The table's, unless it says another. */
-  readonly code?: ErrorCode;
-  /** What is not said is the default text of the code. */
+/** What the user reads. `{name}` stands for a fact, «name» for a setting. */
+interface Texts {
   readonly happened?: string;
   readonly expected?: readonly string[];
   readonly remedy?: readonly string[];
 }
 
+/** One way in which a service refuses: how it is known, and what it means. Texts that it leaves out are the default ones of the code. */
+export interface Refusal extends Texts {
+  /** The statuses that it can have; any without one. */
+  readonly status?: readonly number[];
+  /** A fact that has to be so. */
+  readonly if?: string;
+  /** What the service's words hold; anything without it. */
+  readonly words?: RegExp;
+  /** The table's, unless it says another. */
+  readonly code?: ErrorCode;
+}
+
 /** What the refusals of one service, or of one part of it, have in common. The first entry that fits counts; the last one fits all. */
 export interface Refusals {
-  /** The service's name in default texts. */
+  /** The service's name, where no fact `service` says it more exactly. */
   readonly service: string;
   /** The page of the documentation about it. */
   readonly link: string;
@@ -29,8 +30,11 @@ export interface Refusals {
   readonly table: readonly Refusal[];
 }
 
-/** What the texts may name; untrusted values are the caller's to make plain. */
-export type Facts = Readonly<Record<string, string | readonly string[] | undefined>>;
+/**
+ * What the texts may name, untrusted. A line that is nothing but `{name}` takes a list, and a line with a fact that is not known is
+ * left out.
+ */
+export type Facts = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
 
 /** A refusal as it came. */
 export interface Refused {
@@ -40,111 +44,80 @@ export interface Refused {
   readonly presented: readonly string[];
 }
 
-type DefaultTexts = Required<Pick<Refusal, 'happened' | 'expected' | 'remedy'>>;
-
 /** What services say alike. */
-const DEFAULTS: Readonly<Partial<Record<ErrorCode, DefaultTexts>>> = {
+const DEFAULTS: Readonly<Partial<Record<ErrorCode, Texts>>> = {
+  'exchange-audience': { happened: "{service} does not accept the token's audience" },
   'exchange-stale': {
     happened: '{service} says that the CI token has expired or is not valid yet',
-    expected: [],
     remedy: ['Retry the step for a new token, and check the clock of the machine that it runs on.'],
   },
   'exchange-signature': {
     happened: "{service} cannot verify the token's signature",
-    expected: ['keys of {issuer}, reachable from {service}'],
-    remedy: ['Retry the step. If it fails again, check the issuer in the trust.'],
+    remedy: ['Check that {service} can reach the issuer {issuer}, and retry the step.'],
   },
-  'exchange-audience': {
-    happened: "{service} does not accept the token's audience",
-    expected: [],
-    remedy: ['Add the audience to the trust, or have the token made for one that is there:', '{tokenInstructions}'],
-  },
-  'exchange-rejected': {
-    happened: '{service} refused to exchange the token',
-    expected: [],
-    remedy: ['Compare the token with the trust that is configured.'],
-  },
-  'credential-rejected': {
-    happened: '{service} does not accept the credential',
-    expected: [],
-    remedy: ['Retry the step. If it fails again, check what the credential is for.'],
-  },
-  'permission-denied': {
-    happened: 'The identity lacks a permission in {service}',
-    expected: [],
-    remedy: ['Grant it the permission; a new grant can take a few minutes.'],
-  },
-  'not-found': { happened: '{service}: not found (404)', expected: [], remedy: ['Check what the settings name.'] },
-  'quota-exceeded': {
-    happened: 'A limit of {service} does not allow it',
-    expected: [],
-    remedy: ['Wait, or have the limit raised.'],
-  },
+  'exchange-rejected': { happened: '{service} refused to exchange the token' },
+  'credential-rejected': { happened: '{service} does not accept the credential' },
+  'permission-denied': { happened: 'The identity lacks a permission in {service}' },
+  'not-found': { happened: '{service}: not found (404)' },
   'request-rejected': {
     happened: '{service} refused the request ({status})',
-    expected: [],
     remedy: ['Correct the settings and the spec: the words above say what is wrong.'],
   },
   'secret-unavailable': {
-    happened: '{service} refused to give the secret ({status})',
-    expected: [],
+    happened: '{service} refused to give {secret} ({status})',
     remedy: ['Check the reference in «secret-from».'],
   },
 };
 
-/**
- * The error that a refusal stands for.
- * @param facts what the texts of the table name, besides `service` and `status`
- */
+/** What to do about an audience that is not accepted, after the command that would accept it. */
+export const OR_ANOTHER_AUDIENCE = [
+  'or have the token made for an audience that is accepted:',
+  '{tokenInstructions}',
+] as const;
+
+/** A reason stands at the beginning of the words. */
+const LONGEST_WORDS = 4_000;
+
+/** The error that a refusal stands for, with the facts in its texts. */
 export function refusalError(refusals: Refusals, { status, words, presented }: Refused, facts: Facts): SubmitError {
-  const known: Facts = { ...facts, service: refusals.service, status: String(status) };
-  const refusal = refusals.table.find((each) => fits(each, status, words, known)) ?? {};
-  const { code, happened, expected, remedy } = textsOf(refusals, refusal);
-  const explanation: Explanation = {
-    happened: fill(happened, known) ?? '',
+  const known: Facts = { service: refusals.service, status, ...facts };
+  const { code, happened, expected, remedy } = textsOf(refusals, refusalOf(refusals, { status, words }, known));
+  const lines = (texts: readonly string[]) => texts.flatMap((text) => fill(text, known));
+  return new SubmitError(code, {
+    happened: lines([happened]).join(''),
     presented,
-    expected: lines(expected, known),
+    expected: lines(expected),
     words,
-    remedy: lines(remedy, known),
+    remedy: lines(remedy),
     link: refusals.link,
-  };
-  return new SubmitError(code, explanation);
+  });
 }
 
-/** The texts of an entry, with placeholders: its own, else the default ones of its code. */
-export function textsOf(refusals: Refusals, refusal: Refusal): DefaultTexts & { readonly code: ErrorCode } {
+/** The first entry that fits. */
+export function refusalOf({ table }: Refusals, refused: Omit<Refused, 'presented'>, facts: Facts): Refusal {
+  const words = refused.words.slice(0, LONGEST_WORDS);
+  const fits = (entry: Refusal): boolean =>
+    (entry.status?.includes(refused.status) ?? true) &&
+    (entry.if === undefined || Boolean(facts[entry.if])) &&
+    (entry.words?.test(words) ?? true);
+  return table.find(fits) ?? {};
+}
+
+/** The code and the texts of an entry, with placeholders. */
+export function textsOf(refusals: Refusals, refusal: Refusal): Required<Texts> & { readonly code: ErrorCode } {
   const code = refusal.code ?? refusals.code;
-  const texts = DEFAULTS[code];
-  return {
-    code,
-    happened: refusal.happened ?? texts?.happened ?? '{service} refused ({status})',
-    expected: refusal.expected ?? texts?.expected ?? [],
-    remedy: refusal.remedy ?? texts?.remedy ?? [],
-  };
-}
-
-function fits(refusal: Refusal, status: number, words: string, facts: Facts): boolean {
-  return (
-    (refusal.status === undefined || refusal.status.includes(status)) &&
-    (refusal.words === undefined || refusal.words.test(words)) &&
-    (refusal.if === undefined || facts[refusal.if] !== undefined)
-  );
+  const { happened = '', expected = [], remedy = [] } = { ...DEFAULTS[code], ...refusal };
+  return { code, happened, expected, remedy };
 }
 
 // Commands hold braces of other kinds, so only a plain word counts.
 const FACT = /\{([a-zA-Z]+)\}/g;
 
-function lines(texts: readonly string[], facts: Facts): readonly string[] {
-  return texts.flatMap((text) => {
-    const whole = facts[/^\{([a-zA-Z]+)\}$/.exec(text)?.[1] ?? ''];
-    if (Array.isArray(whole)) return whole;
-    return fill(text, facts) ?? [];
-  });
-}
-
-/** A text with its facts; undefined where one of them is not known. In one pass, so that a fact is never read for placeholders. */
-function fill(text: string, facts: Facts): string | undefined {
-  const names = [...text.matchAll(FACT)].map(([, name = '']) => name);
-  if (names.some((name) => facts[name] === undefined)) return undefined;
-  return text.replace(FACT, (_placeholder, name: string) => String(facts[name]));
+/** A text with its facts, in one pass: a fact is never read for placeholders. */
+function fill(text: string, facts: Facts): readonly string[] {
+  const values = [...text.matchAll(FACT)].map(([, name = '']) => facts[name]);
+  const [list] = values;
+  if (Array.isArray(list) && /^\{\w+\}$/.test(text)) return list;
+  if (values.includes(undefined)) return [];
+  return [text.replace(FACT, (_placeholder, name: string) => plainLine(String(facts[name]), 2_000))];
 }

@@ -117,7 +117,7 @@ const REFUSED: readonly (readonly [string, Readonly<Record<string, Json>>, numbe
     'another audience',
     { ...IAP, 'id-token-audience': 'other.apps.googleusercontent.com' },
     EXIT.identity,
-    ['What stands before prefect-iap.acme.example', 'id-token-audience'],
+    ['The proxy in front of prefect-iap.acme.example', 'id-token-audience'],
   ],
 ];
 

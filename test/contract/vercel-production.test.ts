@@ -145,7 +145,7 @@ test.each([
     { deployment: 'step:nobody' },
     /not-found: The step nobody of this build left no deployment/,
   ],
-  ['a deployment that is not there', { deployment: 'dpl_gone' }, /not-found: Vercel does not know the deployment/],
+  ['a deployment that is not there', { deployment: 'dpl_gone' }, /not-found: Vercel: deployment not found/],
   ['no deployment at all', { deployment: null }, /deployment: is required: a deployment's id/],
   ['what is no deployment', { deployment: 'latest' }, /deployment: expected a deployment's id/],
 ] as const)('%s is explained', async (_what, settings, words) => {
@@ -165,7 +165,7 @@ test('what production serves is not taken for done while it is on its way to ano
   expect((await change(stage, 'promote', { wait: false })).exitCode).toBe(EXIT.done);
   const back = await change(stage, 'rollback', { deployment: served });
   expect(back.exitCode, back.log).toBe(EXIT.service);
-  expect(back.log).toContain('start the step again when that is over');
+  expect(back.log).toContain('retry the step when it is over');
 });
 
 test.each([

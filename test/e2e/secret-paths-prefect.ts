@@ -191,7 +191,7 @@ export const PREFECT_PATHS: readonly SecretPath[] = [
     kind: FLOW_RUN,
     settings: (ci) => ({ ...behindProxy(ci), 'id-token-audience': 'other.apps.googleusercontent.com' }),
     exit: 3,
-    says: 'What stands before',
+    says: 'The proxy in front of',
   },
   {
     name: 'a login page that repeats the ID token',

@@ -7,7 +7,7 @@ import { explainDatabricks, isDatabricksCapacity } from '../../shared/services/d
 import { explainPrefect } from '../../shared/services/prefect/errors.ts';
 import type { PrefectServer } from '../../shared/services/prefect/server.ts';
 import { errorText, explainVercel, isVercelCapacity, missingFiles } from '../../shared/services/vercel/errors.ts';
-import type { VercelIdentity } from '../../shared/services/vercel/trust-settings.ts';
+import type { VercelTrust } from '../../shared/services/vercel/trust.ts';
 
 function answer(status: number, body: Json): Answer {
   const text = typeof body === 'string' ? body : JSON.stringify(body);
@@ -17,12 +17,11 @@ function answer(status: number, body: Json): Answer {
 /** All that a person reads of an error, each part of which has to be there. */
 function told({ code, message, explanation }: SubmitError): string {
   const { presented = [], expected = [], words = '', remedy, link } = explanation;
+  expect(message).toMatch(/\S/);
   expect(remedy.join('')).toMatch(/\S/);
-  if (code !== 'unreadable-answer') {
-    expect(expected.join('')).toMatch(/\S/);
-    expect(link).toMatch(/^docs\/[a-z-]+\.md$/);
-  }
-  return [message, ...presented, ...expected, words, ...remedy].join('\n');
+  const texts = [message, ...presented, ...expected, words, ...remedy].join('\n');
+  if (code !== 'unreadable-answer') expect(link).toMatch(/^docs\/[a-z-]+\.md$/);
+  return texts;
 }
 
 type Row = readonly [status: number, body: Json, code: ErrorCode, words: RegExp, notIn?: RegExp];
@@ -53,7 +52,7 @@ describe('a refusal of Google', () => {
 
   it.each(
     named<Row>([
-      [401, { error: { message: 'the words' } }, 'credential-rejected', /does not accept the exchanged credential/],
+      [401, { error: { message: 'the words' } }, 'credential-rejected', /does not accept the credential/],
       [
         403,
         info({ reason: 'SERVICE_DISABLED', metadata: { service: 'x.googleapis.com' } }),
@@ -64,7 +63,7 @@ describe('a refusal of Google', () => {
         403,
         info({ reason: 'SERVICE_DISABLED' }),
         'permission-denied',
-        /API us-central1-aiplatform\.googleapis\.com is not enabled[\s\S]*services enable aiplatform\.googleapis\.com/,
+        /API aiplatform\.googleapis\.com is not enabled[\s\S]*services enable aiplatform\.googleapis\.com/,
       ],
       [
         403,
@@ -85,7 +84,7 @@ describe('a refusal of Google', () => {
       ],
       [429, { error: { message: 'The following quota metrics exceed quota limits: gpus' } }, 'quota-exceeded', /quota/],
       [429, { error: { message: 'slow down' } }, 'request-rejected', /refused the request \(429\)/],
-      [404, { error: { message: 'gone' } }, 'not-found', /does not know/],
+      [404, { error: { message: 'gone' } }, 'not-found', /^us-central1-aiplatform\.googleapis\.com: not found \(404\)/],
       [
         400,
         {
@@ -131,8 +130,8 @@ describe('a refusal of Databricks', () => {
     named<Row>([
       [401, { message: 'no' }, 'credential-rejected', /does not accept/],
       [403, { message: 'no' }, 'permission-denied', /lacks a permission/],
-      [404, { message: 'no' }, 'not-found', /does not know/],
-      [400, { message: 'Job 5 does not exist.' }, 'not-found', /does not know/],
+      [404, { message: 'no' }, 'not-found', /^dbc\.cloud\.databricks\.com: not found/],
+      [400, { message: 'Job 5 does not exist.' }, 'not-found', /not found \(404\)/],
       [400, { message: 'no', error_code: 'RESOURCE_DOES_NOT_EXIST' }, 'not-found', /RESOURCE_DOES_NOT_EXIST: no/],
       [400, { message: 'no', error_code: 'QUOTA_EXCEEDED' }, 'quota-exceeded', /limit/i],
       [429, { message: 'The limit of 1000 active runs is reached' }, 'quota-exceeded', /limit/i],
@@ -180,16 +179,22 @@ describe('a refusal of Prefect', () => {
 
   it.each(
     named<readonly [PrefectServer, ...Row]>([
-      [CLOUD, 401, { detail: 'no' }, 'credential-rejected', /API key/, /AUTH_STRING|stands before/],
-      [OWN, 401, { detail: 'no' }, 'credential-rejected', /AUTH_STRING/, /stands before|API key/],
-      [OWN, 401, 'denied', 'credential-rejected', /^What stands before prefect\.acme\.example/],
+      [CLOUD, 401, { detail: 'no' }, 'credential-rejected', /API key/, /AUTH_STRING|proxy/],
+      [OWN, 401, { detail: 'no' }, 'credential-rejected', /AUTH_STRING/, /^The proxy|API key/],
+      [OWN, 401, 'denied', 'credential-rejected', /^The proxy in front of prefect\.acme\.example rejected/],
       [CLOUD, 401, 'denied', 'credential-rejected', /^api\.prefect\.cloud/],
-      [OWN, 403, { detail: 'Invalid CSRF token or client identifier.' }, 'request-rejected', /forged/],
+      [
+        OWN,
+        403,
+        { detail: 'Invalid CSRF token or client identifier.' },
+        'request-rejected',
+        /CSRF token it had issued/,
+      ],
       [CLOUD, 403, { detail: 'no' }, 'permission-denied', /role in the workspace/, /IAP/],
       [OWN, 403, { detail: 'no' }, 'permission-denied', /lacks a permission[\s\S]*IAP/],
-      [OWN, 403, 'denied', 'permission-denied', /^What stands before/],
-      [CLOUD, 404, { detail: 'gone' }, 'not-found', /workspace that the key/],
-      [OWN, 404, { detail: 'gone' }, 'not-found', /address that is the API's own/, /workspace/],
+      [OWN, 403, 'denied', 'permission-denied', /^The proxy in front of/],
+      [CLOUD, 404, { detail: 'gone' }, 'not-found', /member of the workspace/],
+      [OWN, 404, { detail: 'gone' }, 'not-found', /API's own address/, /workspace/],
       [OWN, 404, 'no page', 'unreadable-answer', /404/],
       [OWN, 422, 'no page', 'unreadable-answer', /422/],
       [CLOUD, 409, { detail: 'no' }, 'request-rejected', /do not fit/],
@@ -219,10 +224,8 @@ describe('a refusal of Prefect', () => {
 });
 
 describe('a refusal of Vercel', () => {
-  const IDENTITY = {
-    title: 'OIDC policy of team acme',
-    trust: { team: 'acme', project: 'edge' },
-  } as unknown as VercelIdentity;
+  const TRUST = { team: 'acme', project: 'edge' } as VercelTrust;
+  const IDENTITY = 'OIDC policy of team acme';
   const POST: HttpCall = { method: 'POST', url: 'https://api.vercel.com/v13/deployments?teamId=t' };
   const PROJECT: HttpCall = { method: 'GET', url: 'https://api.vercel.com/v9/projects/edge?teamId=t' };
   const error = (code: string, message = 'the words', more: Record<string, Json> = {}) => ({
@@ -239,9 +242,9 @@ describe('a refusal of Vercel', () => {
       [POST, 402, error('x'), 'quota-exceeded', /plan/],
       [POST, 429, error('builds_rate_limited'), 'quota-exceeded', /plan/],
       [PROJECT, 404, error('not_found'), 'not-found', /no project edge/],
-      [POST, 404, error('not_found', 'Deployment not found'), 'not-found', /does not know the deployment/],
-      [POST, 404, error('not_found', 'Nothing'), 'not-found', /in team acme/, /no project|know the deployment/],
-      [POST, 413, error('x'), 'request-rejected', /size/],
+      [POST, 404, error('not_found', 'Deployment not found'), 'not-found', /deployment not found/],
+      [POST, 404, error('not_found', 'Nothing'), 'not-found', /in team acme/, /no project|deployment not found/],
+      [POST, 413, error('x'), 'request-rejected', /too large/],
       [POST, 409, error('x'), 'request-rejected', /\(409\)/],
       [
         POST,
@@ -257,7 +260,7 @@ describe('a refusal of Vercel', () => {
       [POST, 400, { error: { code: 'lonely' } }, 'request-rejected', /lonely: /],
     ]),
   )('%s', (_row, [call, status, body, code, words, notIn]) => {
-    const explained = explainVercel(IDENTITY, call, answer(status, body));
+    const explained = explainVercel(TRUST, IDENTITY, call, answer(status, body));
     expect(explained.code).toBe(code);
     expect(told(explained)).toMatch(words);
     if (notIn !== undefined) expect(told(explained)).not.toMatch(notIn);
@@ -272,7 +275,7 @@ describe('a refusal of Vercel', () => {
   });
 
   it('says no more than its words where there is nothing more', () => {
-    expect(explainVercel(IDENTITY, POST, answer(400, error('bad', 'no'))).explanation.words).toBe('bad: no');
+    expect(explainVercel(TRUST, IDENTITY, POST, answer(400, error('bad', 'no'))).explanation.words).toBe('bad: no');
   });
 
   it.each([

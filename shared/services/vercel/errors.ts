@@ -1,5 +1,6 @@
-import { type ErrorCode, SubmitError } from '../../errors.ts';
+import { SubmitError } from '../../errors.ts';
 import { type Answer, type HttpCall, unreadable } from '../../http/http.ts';
+import { type Refusals, refusalError } from '../../http/refusal.ts';
 import { isObject, type JsonObject, objectAt, stringifyJson, textAt } from '../../json.ts';
 import { plainLine } from '../../remote-text.ts';
 import { vercelError } from './api.ts';
@@ -10,112 +11,107 @@ export const GUIDE = 'docs/vercel.md';
 /** Plan limits: waiting a little does not help. */
 const CAPACITY = /^(?:builds_rate_limited|.*_limit_exceeded|payment_required|.*quota.*)$/;
 
-/** What a refusal of Vercel's API means. https://vercel.com/docs/rest-api/errors */
+/** What the REST API says. https://vercel.com/docs/rest-api/errors */
+export const VERCEL: Refusals = {
+  service: 'Vercel',
+  link: GUIDE,
+  code: 'request-rejected',
+  table: [
+    {
+      if: 'isTokenRefused',
+      code: 'credential-rejected',
+      happened: 'Vercel does not accept the token',
+      remedy: [
+        'A token of your own («token», or what «secret-from» names for it): check that it has not expired and is the one that is meant.',
+        'A token of the exchange: retry the step.',
+      ],
+    },
+    {
+      status: [403],
+      if: 'wantsSaml',
+      code: 'permission-denied',
+      happened: 'Team {team} demands a sign-in by SAML, which this token did not come from',
+      remedy: [
+        "Use the exchange under the team's OIDC policy, or make the token again while signed in by SAML, with the team as its scope.",
+      ],
+    },
+    {
+      status: [403],
+      code: 'permission-denied',
+      happened: 'The identity may not do this in team {team}',
+      expected: ['a policy or a token of this team whose projects include this one, with the permission to deploy'],
+      remedy: [
+        "Check «team» and «project», the policy's resources and permissions, and the scope of a token.",
+        'A policy that is for one project only may refuse to upload files, which belong to the team; then leave its resources unbounded.',
+      ],
+    },
+    {
+      if: 'isCapacity',
+      code: 'quota-exceeded',
+      happened: "A limit of the team's plan does not allow it",
+      remedy: ['Wait until the limit resets, or change the plan.'],
+    },
+    {
+      status: [404],
+      if: 'isProject',
+      code: 'not-found',
+      happened: 'Team {team} has no project {project}, or the identity may not see it',
+      remedy: ["Check «project» and «team», and that the project is among the policy's resources."],
+    },
+    {
+      status: [404],
+      if: 'isDeployment',
+      code: 'not-found',
+      happened: 'Vercel: deployment not found (404)',
+      remedy: [
+        'Check «project», «team» and the deployment that is named. Deployments that retention has removed are gone.',
+      ],
+    },
+    {
+      status: [404],
+      code: 'not-found',
+      happened: 'Vercel: not found in team {team} (404)',
+      remedy: ['Check «project» and «team».'],
+    },
+    {
+      status: [413],
+      happened: 'The request is too large for Vercel (413)',
+      remedy: ['Leave out of the build what is not served; the sizes were printed before.'],
+    },
+    {
+      status: [409],
+      happened: 'Conflict with the current state or a change in progress (409)',
+      remedy: ['If another change of production is in progress, retry the step when it is over.'],
+    },
+    {},
+  ],
+};
+
+/** What a refusal of Vercel's API means. */
 export function explainVercel(trust: VercelTrust, identity: string, call: HttpCall, answer: Answer): SubmitError {
   const error = vercelError(answer);
   const code = textAt(error, 'code') ?? '';
   const message = textAt(error, 'message') ?? '';
   if (code === '' && message === '') return unreadable(call.url, answer);
-  const url = new URL(call.url);
-  const reject = (
-    name: ErrorCode,
-    happened: string,
-    expected: readonly string[],
-    remedy: readonly string[],
-  ): SubmitError =>
-    new SubmitError(name, {
-      happened,
-      presented: [
-        `${call.method} ${url.host}${url.pathname}`,
-        `identity ${identity}`,
-        `team ${trust.team}`,
-        `project ${trust.project}`,
-      ],
-      expected,
-      words: `${code === '' ? answer.status : code}: ${message}${details(error)}`,
-      remedy,
-      link: GUIDE,
-    });
-
-  if (answer.status === 401 || error.missingToken === true || error.invalidToken === true) {
-    return reject(
-      'credential-rejected',
-      'Vercel does not accept the token',
-      ['a token that is valid now, of this team or project'],
-      [
-        'A token of your own («token», or what «secret-from» names for it): check that it has not expired and is the one that is meant.',
-        'A token of the exchange: start the step again.',
-      ],
-    );
-  }
-  if (answer.status === 403 && error.saml === true) {
-    return reject(
-      'permission-denied',
-      `Team ${trust.team} demands a sign-in by SAML, which this token did not come from`,
-      ["an exchange under the team's own OIDC policy, or a token that was made under SAML"],
-      ['Use the exchange, or make the token anew while signed in by SAML, with the team as its scope.'],
-    );
-  }
-  if (answer.status === 403) {
-    return reject(
-      'permission-denied',
-      `The identity may not do this in team ${trust.team}`,
-      ['a policy or a token of this team whose projects include this one, with the permission to deploy'],
-      [
-        "Check «team» and «project», the policy's resources and permissions, and the scope of a token.",
-        'A policy that is for one project only may refuse to upload files, which belong to the team; then leave its resources unbounded.',
-      ],
-    );
-  }
-  if (answer.status === 402 || isVercelCapacity(answer)) {
-    return reject(
-      'quota-exceeded',
-      "A limit of the team's plan does not allow it",
-      ["room within the plan's limits"],
-      ['Wait until the limit begins anew, or change the plan.'],
-    );
-  }
-  if (answer.status === 404 && /^\/v9\/projects\/[^/]+$/.test(url.pathname)) {
-    return reject(
-      'not-found',
-      `Team ${trust.team} has no project ${trust.project}, or the identity may not see it`,
-      ['the name or the id of a project of that team'],
-      ["Check «project» and «team», and that the project is among the policy's resources."],
-    );
-  }
-  if (answer.status === 404) {
-    return reject(
-      'not-found',
-      /deployment/i.test(`${code} ${message}`)
-        ? 'Vercel does not know the deployment'
-        : `Vercel does not know what was asked for in team ${trust.team}`,
-      ['a project and a deployment of that team'],
-      [
-        'Check «project», «team» and, where one is named, the deployment. Deployments that retention has removed are gone.',
-      ],
-    );
-  }
-  if (answer.status === 413) {
-    return reject(
-      'request-rejected',
-      'Vercel takes no request of this size',
-      ["files within the plan's limits"],
-      ['Leave out of the build what is not served; the sizes were printed before.'],
-    );
-  }
-  if (answer.status === 409) {
-    return reject(
-      'request-rejected',
-      'What is there, or under way, stands against it (409)',
-      ['nothing else that changes the same at the same time'],
-      ['If another change of production is under way, start the step again when that is over.'],
-    );
-  }
-  return reject(
-    'request-rejected',
-    `Vercel refused the request (${answer.status})`,
-    ['a request body as the API describes it'],
-    ['Correct the settings or the spec: the words above say what is wrong.'],
+  const { status } = answer;
+  const { team, project } = trust;
+  const { host, pathname } = new URL(call.url);
+  return refusalError(
+    VERCEL,
+    {
+      status,
+      words: `${code === '' ? status : code}: ${message}${details(error)}`,
+      presented: [`${call.method} ${host}${pathname}`, `identity ${identity}`, `team ${team}`, `project ${project}`],
+    },
+    {
+      team,
+      project,
+      isTokenRefused: status === 401 || error.missingToken === true || error.invalidToken === true,
+      wantsSaml: error.saml === true,
+      isCapacity: status === 402 || isVercelCapacity(answer),
+      isProject: /^\/v9\/projects\/[^/]+$/.test(pathname),
+      isDeployment: /deployment/i.test(`${code} ${message}`),
+    },
   );
 }
 
@@ -153,7 +149,7 @@ export function unreadableProject(project: string): SubmitError {
   return new SubmitError('unreadable-answer', {
     happened: `What Vercel answered about the project ${project} does not name it`,
     expected: ["the project's id"],
-    remedy: ['Start the step again, and check «project».'],
+    remedy: ['Retry the step, and check «project».'],
     link: GUIDE,
   });
 }
