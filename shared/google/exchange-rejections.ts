@@ -137,7 +137,7 @@ export const IMPERSONATION: Refusals = {
       status: [400],
       words: /lifetime/i,
       code: 'impersonation-lifetime',
-      happened: 'The organisation does not allow a token of {account} to live {lifetime} seconds («token-lifetime»)',
+      happened: 'The organisation does not allow a token of {account} to live {lifetime} seconds',
       expected: [
         'at most 3600s, or 43200s for accounts listed in constraints/iam.allowServiceAccountCredentialLifetimeExtension',
       ],
