@@ -6,7 +6,7 @@ import { databricksRunNow, databricksSubmitRun } from './databricks-samples.ts';
 import { prefectDeploymentUpdate, prefectFlowRun } from './prefect-samples.ts';
 import type { RemoteLife } from './remote-life.ts';
 import { vercelDeployment, vercelPromote, vercelRollback } from './vercel-samples.ts';
-import { vertexBatchPredictionJob, vertexCustomJob } from './vertex-samples.ts';
+import { vertexBatchPredictionJob, vertexCustomJob } from './vertex-ai-samples.ts';
 
 export type Ci = 'bitbucket' | 'buildkite';
 export const CIS: readonly Ci[] = ['bitbucket', 'buildkite'];

@@ -48,6 +48,12 @@ test.each(KIND_SAMPLES)('the guide to $service shows a step of $id', ({ id, serv
   expect(shown).toContain(id);
 });
 
+test.each(SERVICES)('every place of %s that CONTRIBUTING.md names exists', (service) => {
+  const places = codeSpans(read('CONTRIBUTING.md')).filter((code) => code.includes('SERVICE'));
+  expect(places.length).toBeGreaterThan(3);
+  expect(places.filter((place) => !existsSync(join(ROOT, place.replace('SERVICE', service))))).toEqual([]);
+});
+
 test.each(['README.md', 'CONTRIBUTING.md'])('every npm script that %s names exists', (path) => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Readonly<Record<string, string>> };
   const named = [...read(path).matchAll(/npm run ([\w:]+)/g)].map(([, name = '']) => name);

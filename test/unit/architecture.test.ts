@@ -74,7 +74,7 @@ async function modulesBelow(folder: string): Promise<readonly Module[]> {
 }
 
 const modules = (await Promise.all(['shared', 'pipe', 'buildkite-plugin'].map(modulesBelow))).flat();
-const core = modules.filter(({ path }) => path.startsWith('shared/') && !path.startsWith('shared/edge/'));
+const core = modules.filter(({ path }) => path.startsWith('shared/') && !/^(?:edge|main)$/.test(wingOf(path)));
 const isOurs = (name: string): boolean => modules.some(({ path }) => path === name);
 
 test('the modules were found and read, and each is in a wing of the table', () => {
