@@ -7,7 +7,7 @@ import { explainDatabricks, isDatabricksCapacity } from '../../shared/services/d
 import { explainPrefect } from '../../shared/services/prefect/errors.ts';
 import type { PrefectServer } from '../../shared/services/prefect/server.ts';
 import { errorText, explainVercel, isVercelCapacity, missingFiles } from '../../shared/services/vercel/errors.ts';
-import type { VercelIdentity } from '../../shared/services/vercel/trust-settings.ts';
+import type { VercelTrust } from '../../shared/services/vercel/trust.ts';
 
 function answer(status: number, body: Json): Answer {
   const text = typeof body === 'string' ? body : JSON.stringify(body);
@@ -219,10 +219,8 @@ describe('a refusal of Prefect', () => {
 });
 
 describe('a refusal of Vercel', () => {
-  const IDENTITY = {
-    title: 'OIDC policy of team acme',
-    trust: { team: 'acme', project: 'edge' },
-  } as unknown as VercelIdentity;
+  const IDENTITY = 'OIDC policy of team acme';
+  const TRUST = { team: 'acme', project: 'edge' } as VercelTrust;
   const POST: HttpCall = { method: 'POST', url: 'https://api.vercel.com/v13/deployments?teamId=t' };
   const PROJECT: HttpCall = { method: 'GET', url: 'https://api.vercel.com/v9/projects/edge?teamId=t' };
   const error = (code: string, message = 'the words', more: Record<string, Json> = {}) => ({
@@ -257,7 +255,7 @@ describe('a refusal of Vercel', () => {
       [POST, 400, { error: { code: 'lonely' } }, 'request-rejected', /lonely: /],
     ]),
   )('%s', (_row, [call, status, body, code, words, notIn]) => {
-    const explained = explainVercel(IDENTITY, call, answer(status, body));
+    const explained = explainVercel(TRUST, IDENTITY, call, answer(status, body));
     expect(explained.code).toBe(code);
     expect(told(explained)).toMatch(words);
     if (notIn !== undefined) expect(told(explained)).not.toMatch(notIn);
@@ -272,7 +270,7 @@ describe('a refusal of Vercel', () => {
   });
 
   it('says no more than its words where there is nothing more', () => {
-    expect(explainVercel(IDENTITY, POST, answer(400, error('bad', 'no'))).explanation.words).toBe('bad: no');
+    expect(explainVercel(TRUST, IDENTITY, POST, answer(400, error('bad', 'no'))).explanation.words).toBe('bad: no');
   });
 
   it.each([
