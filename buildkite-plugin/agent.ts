@@ -1,4 +1,4 @@
-import { execa } from 'execa';
+import { defined } from '../shared/json.ts';
 import type { Env } from './buildkite-settings.ts';
 
 export interface AgentAnswer {
@@ -21,6 +21,7 @@ const PASSED_ON =
 export function buildkiteAgent(env: Env): Agent {
   const own = Object.fromEntries(Object.entries(env).filter(([name]) => PASSED_ON.test(name)));
   return async (args, { input, timeoutMs, signal, env: more }) => {
+    const { execa } = await import('execa');
     const result = await execa('buildkite-agent', args, {
       ...(input === undefined ? { stdin: 'ignore' } : { input }),
       env: { ...own, ...more },
@@ -31,7 +32,7 @@ export function buildkiteAgent(env: Env): Agent {
       verbose: 'none',
       // The agent signals the hook's whole process group; what it is told at the end must not die of that.
       detached: true,
-      ...(signal === undefined ? {} : { cancelSignal: signal }),
+      ...defined({ cancelSignal: signal }),
     });
     return {
       exitCode: result.exitCode ?? (result.timedOut ? 124 : 127),

@@ -2,7 +2,7 @@ import type { Files } from '../shared/files.ts';
 import type { Host, Outputs } from '../shared/host/host.ts';
 import { outputsFileProblems, writeOutputsFiles } from '../shared/host/outputs-file.ts';
 import { type ProtectedVariables, protectedBut } from '../shared/host/protected-variables.ts';
-import { isObject, type Json, parseJson, stringifyJson, textAt } from '../shared/json.ts';
+import { defined, isObject, type Json, stringifyJson, textAt, tryParseJson } from '../shared/json.ts';
 import { PROJECT } from '../shared/project.ts';
 import { plainLine } from '../shared/remote-text.ts';
 import { collectFaults, parseSettings, type SettingValues } from '../shared/settings/settings.ts';
@@ -100,7 +100,7 @@ const REDACT_TIMEOUT_MS = 5_000;
 const LONGEST_VALUE = 1_000;
 const LARGEST_JSON = 90_000;
 
-export interface BuildkiteEnvironment {
+interface BuildkiteEnvironment {
   readonly env: Env;
   readonly settings: ReadonlyMap<string, Json>;
   readonly files: Files;
@@ -124,7 +124,7 @@ export function buildkiteHost({ env, settings, files, agent, write }: BuildkiteE
   };
 
   const publishedOutputs = async (place: string, signal?: AbortSignal): Promise<Outputs | undefined> => {
-    const limits = { timeoutMs: REPORT_TIMEOUT_MS, ...(signal === undefined ? {} : { signal }) };
+    const limits = { timeoutMs: REPORT_TIMEOUT_MS, ...defined({ signal }) };
     const { exitCode, stdout } = await agent(['meta-data', 'get', place], limits);
     return exitCode === 0 ? readOutputs(stdout) : undefined;
   };
@@ -228,14 +228,10 @@ function withinLimit(outputs: Outputs): Outputs {
 }
 
 function readOutputs(text: string): Outputs | undefined {
-  try {
-    const outputs = parseJson(text);
-    return isObject(outputs)
-      ? Object.fromEntries(Object.keys(outputs).map((name) => [name, textAt(outputs, name) ?? '']))
-      : undefined;
-  } catch {
-    return undefined;
-  }
+  const outputs = tryParseJson(text);
+  return isObject(outputs)
+    ? Object.fromEntries(Object.keys(outputs).map((name) => [name, textAt(outputs, name) ?? '']))
+    : undefined;
 }
 
 /** The plugin's own settings. Faults in them end the run before any is used; until then the defaults stand. */

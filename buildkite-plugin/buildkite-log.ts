@@ -1,11 +1,6 @@
+import { gray, green, quoted, red, yellow } from '../shared/host/colours.ts';
 import type { Log, Section } from '../shared/host/host.ts';
 import { plainText } from '../shared/remote-text.ts';
-
-const paint = (code: number) => (text: string) => `\u001b[${code}m${text}\u001b[0m`;
-const red = paint(31);
-const green = paint(32);
-const yellow = paint(33);
-const gray = paint(90);
 
 // Groups that a reader wants to see without a click are open (+++), the others closed.
 const GROUPS: Readonly<Record<Section, string>> = {
@@ -30,9 +25,7 @@ export function buildkiteLog(write: (text: string) => void, debug: boolean): Log
     debug: (text) => {
       if (debug) line(gray(`· ${plainText(text)}`));
     },
-    remote: (lines) => {
-      for (const text of lines) for (const part of plainText(text).split('\n')) line(`  ${gray('│')} ${part}`);
-    },
+    remote: (lines) => write(quoted(lines)),
     link,
   };
 }

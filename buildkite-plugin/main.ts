@@ -1,6 +1,6 @@
 import { checkoutFiles } from '../shared/edge/checkout-files.ts';
-import { type Ci, runMain, runStep, stepEnvironment } from '../shared/edge/main.ts';
 import { EXIT, SubmitError } from '../shared/errors.ts';
+import { type Ci, runMain, runStep, stepEnvironment } from '../shared/main.ts';
 import { cancelRemembered } from '../shared/run/cancel-remembered.ts';
 import { JOB_KINDS } from '../shared/services/index.ts';
 import { buildkiteAgent } from './agent.ts';

@@ -7,7 +7,7 @@ import type { Host, Outputs, SubjectTokenSource } from '../shared/host/host.ts';
 import { variableName } from '../shared/host/output-names.ts';
 import { outputsFileProblems, readOutputsFile, writeOutputsFiles } from '../shared/host/outputs-file.ts';
 import { type ProtectedVariables, protectedBut } from '../shared/host/protected-variables.ts';
-import type { Json } from '../shared/json.ts';
+import { defined, type Json } from '../shared/json.ts';
 import { PROJECT } from '../shared/project.ts';
 import { plainLine } from '../shared/remote-text.ts';
 import { Secret } from '../shared/secret.ts';
@@ -63,7 +63,7 @@ const DEFAULT_OUTPUTS_FILE = '.keyless-submit/outputs.json';
 // Bitbucket's limit on one audience of a step.
 const AUDIENCE_LIMIT = 150;
 
-export interface BitbucketEnvironment {
+interface BitbucketEnvironment {
   readonly env: Env;
   readonly settings: ReadonlyMap<string, Json>;
   readonly files: Files;
@@ -176,8 +176,6 @@ export function bitbucketContext(env: Env): CiContext {
     env.BITBUCKET_REPO_FULL_NAME ?? `${env.BITBUCKET_WORKSPACE ?? 'unknown'}/${env.BITBUCKET_REPO_SLUG ?? 'unknown'}`;
   const buildNumber = env.BITBUCKET_BUILD_NUMBER ?? '0';
   const attempt = Number(env.BITBUCKET_STEP_RUN_NUMBER ?? '1');
-  const present = <K extends string>(key: K, value: string | undefined) =>
-    (value === undefined || value === '' ? {} : { [key]: value }) as { readonly [P in K]?: string };
   return {
     platform: 'bitbucket',
     repository,
@@ -194,11 +192,13 @@ export function bitbucketContext(env: Env): CiContext {
     attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1,
     // A step's retry strategy cannot be told from a person's re-run; only failed steps are run again, so a success is kept.
     retry: attempt > 1 ? 'automatic' : 'none',
-    ...present('branch', env.BITBUCKET_BRANCH),
-    ...present('tag', env.BITBUCKET_TAG),
-    ...present('pullRequest', env.BITBUCKET_PR_ID),
-    ...present('parallelIndex', env.BITBUCKET_PARALLEL_STEP),
-    ...present('deploymentEnvironment', env.BITBUCKET_DEPLOYMENT_ENVIRONMENT),
+    ...defined({
+      branch: env.BITBUCKET_BRANCH || undefined,
+      tag: env.BITBUCKET_TAG || undefined,
+      pullRequest: env.BITBUCKET_PR_ID || undefined,
+      parallelIndex: env.BITBUCKET_PARALLEL_STEP || undefined,
+      deploymentEnvironment: env.BITBUCKET_DEPLOYMENT_ENVIRONMENT || undefined,
+    }),
   };
 }
 

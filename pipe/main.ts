@@ -1,5 +1,5 @@
 import { checkoutFiles } from '../shared/edge/checkout-files.ts';
-import { runMain, runStep } from '../shared/edge/main.ts';
+import { runMain, runStep } from '../shared/main.ts';
 import { JOB_KINDS } from '../shared/services/index.ts';
 import { KIND_SETTINGS } from '../shared/services/kind-settings.ts';
 import { runSettings } from '../shared/settings/run-settings.ts';

@@ -1,11 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Ci, isSentTo, KIND_SAMPLES } from '../test/contract/kind-samples.ts';
 import { buildkiteClaims } from '../test/simulators/oidc-issuer.ts';
 import { BUILDKITE_JOB } from '../test/simulators/tenant.ts';
 import type { RequestLine, World } from '../test/simulators/world.ts';
-import { type Ci, pipeStep, pluginStep, type StepPlan, type StepProcess } from './ci-step.ts';
-import { audienceOf } from './demo-run.ts';
-import { CHECKOUT, STORIES } from './demo-stories.ts';
+import { pipeStep, pluginStep, type StepPlan, type StepProcess } from './ci-step.ts';
+import { STEPS } from './demo-stories.ts';
 import type { Packagings } from './packagings.ts';
 
 /** One kind in one packaging. */
@@ -18,47 +18,33 @@ export interface BenchCase {
   prepare(): Promise<StepProcess>;
 }
 
-/** What must follow one another, by kind. */
-const ROUND_TRIPS: Readonly<Record<string, readonly string[]>> = {
-  'vertex-custom-job': ['STS', 'generateAccessToken', 'create'],
-  'databricks-submit-run': ['token', 'submit'],
-  'databricks-run-now': ['token', 'run now'],
-  'prefect-flow-run': ['STS', 'generateAccessToken', 'secret', 'deployment', 'create'],
-  'prefect-deployment-update': ['STS', 'generateAccessToken', 'secret', 'deployment', 'update'],
-  // The files are there after the first round.
-  'vercel-deployment': ['token', 'project', 'create'],
-};
+/** What must follow one another. Files that a service lacks are there after the first round. */
+const ONE_AFTER_THE_OTHER = ['exchange', 'impersonation', 'secret', 'preparation', 'submission'] as const;
 
 /** Whether a request makes a job. */
-export function createsJob({ method, path }: RequestLine): boolean {
-  const [plain = ''] = path.split('?');
-  if (method === 'PATCH') return /\/deployments\/[^/]+$/.test(plain);
-  return (
-    method === 'POST' &&
-    /\/customJobs$|\/jobs\/runs\/submit$|\/jobs\/run-now$|\/create_flow_run$|\/v13\/deployments$/.test(plain)
-  );
+export function createsJob(request: RequestLine): boolean {
+  return KIND_SAMPLES.some(({ targets }) => isSentTo(request, targets.submission));
 }
 
-/** Every kind through both packagings, in steps that do not wait. */
+/** Every kind through both packagings, in steps that do not wait; without those that find their work done the second time. */
 export function benchCases(world: World, packagings: Packagings, folder: string): readonly BenchCase[] {
   const agent = agentStandIn(join(folder, 'agent'));
-  return STORIES.filter(({ result, after }) => result === 'succeeded' && after === undefined).map((story) => {
-    const { ci, settings } = story;
+  return STEPS.filter(({ kind }) => kind.setUp === undefined).map(({ ci, kind, checkout, settings }) => {
     const plan: StepPlan = {
       packagings,
       simulators: world.url,
-      folder: join(folder, `${ci}-${settings.job}`),
-      files: CHECKOUT,
+      folder: join(folder, `${ci}-${kind.id}`),
+      files: checkout,
       settings: { ...settings, wait: false },
     };
     return {
-      kind: settings.job,
+      kind: kind.id,
       ci,
-      roundTrips: ROUND_TRIPS[settings.job]?.length ?? 0,
+      roundTrips: ONE_AFTER_THE_OTHER.filter((name) => kind.targets[name] !== undefined).length,
       prepare: async () => {
         if (ci === 'bitbucket')
-          return inNewBuild(pipeStep(plan, await world.bitbucketToken({ audiences: [audienceOf(story)] })));
-        agent.give(await buildkiteToken(world, audienceOf(story)));
+          return inNewBuild(pipeStep(plan, await world.bitbucketToken({ audiences: [kind.audience(ci)] })));
+        agent.give(await buildkiteToken(world, kind.audience(ci)));
         return inNewBuild(pluginStep(plan, 'command', agent.bin));
       },
     };

@@ -1,5 +1,5 @@
+import type { Ci } from '../test/contract/kind-samples.ts';
 import type { BenchCase } from './bench-cases.ts';
-import type { Ci } from './ci-step.ts';
 
 /** Medians of one kind in one packaging. */
 export interface CaseResults extends Pick<BenchCase, 'kind' | 'ci' | 'roundTrips'> {

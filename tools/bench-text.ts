@@ -69,7 +69,10 @@ const OF_TEXT: Readonly<Record<string, (text: string) => unknown>> = {
   unreadable: (text) => unreadable(call.url, answer(text)),
   describeFault: (text) => describeFault(new Error(text)),
   annotation: (text) => annotationBody({ title: text, state: 'failed', summary: text, facts: [], remote: [text] }),
-  placeholders: (text) => fillPlaceholders(text, placeholders, collect().add.bind(null, 'x')),
+  placeholders: (text) => {
+    const { add } = collect();
+    return fillPlaceholders(text, placeholders, (problem) => add('x', problem));
+  },
   'refusal of Google': (text) => explainGoogle(asker, call, answer(JSON.stringify({ error: { message: text } }))),
   'capacity of Google': (text) => isGoogleCapacity({ ...answer(text), status: 429 }),
   'address of Prefect': (text) => readApiUrl(`https://x.example/${text}`, text),

@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pipeVariable } from '../pipe/bitbucket-settings.ts';
+import { type Json, stringifyJson } from '../shared/json.ts';
 import { AGENT_ACCESS_TOKEN, BITBUCKET, BUILDKITE_JOB, COMMIT } from '../test/simulators/tenant.ts';
 import type { Packagings } from './packagings.ts';
 
-export type Ci = 'bitbucket' | 'buildkite';
 /** A step's settings in the plugin's spelling. */
-export type StepSettings = Readonly<Record<string, unknown>>;
+export type StepSettings = Readonly<Record<string, Json>>;
 
 export interface StepPlan {
   readonly packagings: Packagings;
@@ -73,7 +73,7 @@ export function pipeVariables(settings: StepSettings): Record<string, string> {
   return Object.fromEntries(
     Object.entries(settings).map(([name, value]) => [
       pipeVariable(name),
-      typeof value === 'string' ? value : JSON.stringify(value),
+      typeof value === 'string' ? value : stringifyJson(value),
     ]),
   );
 }
@@ -112,7 +112,7 @@ export function pluginStep(plan: StepPlan, hook: 'command' | 'pre-exit', agentBi
       BUILDKITE_ORGANIZATION_SLUG: organizationSlug,
       BUILDKITE_PIPELINE_ID: ids.pipeline_id,
       BUILDKITE_PIPELINE_SLUG: pipelineSlug,
-      BUILDKITE_PLUGIN_CONFIGURATION: JSON.stringify(plan.settings),
+      BUILDKITE_PLUGIN_CONFIGURATION: stringifyJson(plan.settings),
       BUILDKITE_PULL_REQUEST: 'false',
       BUILDKITE_REPO: `git@bitbucket.org:${BITBUCKET.workspace}/${BITBUCKET.repository}.git`,
       BUILDKITE_RETRY_COUNT: '0',

@@ -21,8 +21,8 @@ export function plainLog(log: string): string {
   return COLOURS ? text : stripVTControlCharacters(text);
 }
 
-export function nameOf({ ci, settings }: Story): string {
-  return `${ci === 'bitbucket' ? 'Bitbucket pipe' : 'Buildkite plugin'} · ${settings.job}`;
+export function nameOf({ ci, kind }: Story): string {
+  return `${ci === 'bitbucket' ? 'Bitbucket pipe' : 'Buildkite plugin'} · ${kind.id}`;
 }
 
 /** One story whole: what it is about, the step as its user writes it, its log and its end. */
@@ -80,10 +80,10 @@ export function summaryTable(all: readonly Told[]): string {
   const head = ['CI', 'Kind', 'Identity', 'Run', 'Commit', 'Result', 'Exit'];
   const rows = all.map(({ story, job, result, exitCode }) => [
     story.ci === 'bitbucket' ? 'Bitbucket' : 'Buildkite',
-    story.settings.job,
-    job === undefined ? 'none' : shortIdentity(job.identity),
-    job?.id ?? '-',
-    job?.commit.slice(0, 8) ?? '-',
+    story.kind.id,
+    job === undefined ? 'none' : shortIdentity(job.submitter ?? 'unknown'),
+    shortId(job?.id ?? '-'),
+    commitIn(job?.body ?? '')?.slice(0, 8) ?? '-',
     result,
     String(exitCode),
   ]);
@@ -103,11 +103,21 @@ export function summaryTable(all: readonly Told[]): string {
 
 /** What stands for the shortened identities of the table. */
 export function identityLegend(all: readonly Told[]): string {
-  const identities = new Set(all.flatMap(({ job }) => (job === undefined ? [] : [job.identity])));
+  const identities = new Set(all.flatMap(({ job }) => job?.submitter ?? []));
   return [...identities]
     .filter((identity) => shortIdentity(identity) !== identity)
     .map((identity) => `${shortIdentity(identity)} = ${identity}`)
     .join('\n');
+}
+
+/** The commit that a request says it is for. */
+function commitIn(body: string): string | undefined {
+  return /commit\w*":"([0-9a-f]{40})"/i.exec(body)?.[1];
+}
+
+/** The last part of a long name, and of a UUID as much as tells it from others. */
+function shortId(id: string): string {
+  return id.replace(/^.*\//, '').replace(/^([0-9a-f]{8})-.*$/, '$1…');
 }
 
 function shortIdentity(identity: string): string {

@@ -2,10 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { styleText } from 'node:util';
+import { defined } from '../shared/json.ts';
 import { createWorld, type World } from '../test/simulators/world.ts';
 import { identityLegend, isAsExpected, nameOf, storyText, summaryTable } from './demo-print.ts';
-import { audienceOf, type Told, tell } from './demo-run.ts';
-import { CHECKOUT, STORIES, type Story } from './demo-stories.ts';
+import { type Told, tell } from './demo-run.ts';
+import { STORIES } from './demo-stories.ts';
 import { FLOW_RUN_LIVES, livesByName } from './lives-by-name.ts';
 import { makePackagings } from './packagings.ts';
 
@@ -24,30 +25,33 @@ async function demo(folder: string): Promise<number> {
 
   const packagings = await makePackagings(folder);
   const tokens = await Promise.all(
-    STORIES.map((story) => world.bitbucketToken({ audiences: [audienceOf(story)], ...story.token })),
+    STORIES.map(({ kind, ci, token }) => world.bitbucketToken({ audiences: [kind.audience(ci)], ...token })),
   );
   const printInTurn = inTurn(print);
-  const begun = new Map<Story, Promise<Told>>();
+  const begun: Promise<Told>[] = [];
   for (const [index, story] of STORIES.entries()) {
-    const folderOf = (each: Story) => join(folder, `step-${STORIES.indexOf(each) + 1}`);
+    const { kind, checkout, settings } = story;
     const job = jobs[index];
+    // What changes something for good comes after the steps before it that may build on how that was.
+    const before = kind.repeatable ? begun.filter((_told, at) => STORIES[at]?.kind.service === kind.service) : [];
     const run = async (): Promise<Told> => {
-      if (story.after !== undefined) await begun.get(story.after);
+      await Promise.all(before);
+      kind.setUp?.(world);
       const plan = {
         packagings,
         simulators: world.url,
-        folder: folderOf(story.after ?? story),
-        files: CHECKOUT,
-        settings: story.settings,
-        ...(job === undefined ? {} : { job }),
+        folder: join(folder, `step-${index + 1}`),
+        files: checkout,
+        settings,
+        ...defined({ job }),
       };
       const told = await tell(story, plan, world, tokens[index] ?? '');
       printInTurn(index, storyText(told, index + 1, STORIES.length));
       return told;
     };
-    begun.set(story, run());
+    begun.push(run());
   }
-  const all = await Promise.all(begun.values());
+  const all = await Promise.all(begun);
 
   print(`\n${styleText('bold', 'Who submitted what, as the services saw it')}\n`);
   print(`${summaryTable(all)}\n\n${styleText('gray', identityLegend(all))}\n`);

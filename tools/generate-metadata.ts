@@ -2,6 +2,7 @@ import { stringify } from 'yaml';
 import * as z from 'zod/mini';
 import { buildkiteSettings } from '../buildkite-plugin/buildkite-settings.ts';
 import { bitbucketSettings, pipeVariable } from '../pipe/bitbucket-settings.ts';
+import { defined } from '../shared/json.ts';
 import { PROJECT } from '../shared/project.ts';
 import { runSettings } from '../shared/settings/run-settings.ts';
 import type { Setting, Settings } from '../shared/settings/settings.ts';
@@ -27,7 +28,7 @@ function settingSchema(name: string, { schema, description, default: standard, e
   return {
     ...(FILLED.has(name) ? withPlaceholders(body) : body),
     description: description.replaceAll('`', ''),
-    ...(standard === undefined ? {} : { default: standard }),
+    ...defined({ default: standard }),
     examples: [example],
   };
 }
@@ -89,7 +90,7 @@ function readDifferently(settings: Settings): Schema {
       }
       const { description, default: standard, examples } = settingSchema(name, setting);
       if (forms.size < 2) return [];
-      const told = { description, ...(standard === undefined ? {} : { default: standard }), examples };
+      const told = { description, ...defined({ default: standard }), examples };
       return [[name, { anyOf: [...forms.values()], ...told }]];
     }),
   );

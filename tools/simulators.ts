@@ -3,16 +3,19 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { styleText } from 'node:util';
+import { stringifyJson } from '../shared/json.ts';
+import type { Ci } from '../test/contract/kind-samples.ts';
 import { installRecordingAgent } from '../test/e2e/recording-agent.ts';
 import type { Handler } from '../test/simulators/serve.ts';
 import { createWorld, type RequestLine } from '../test/simulators/world.ts';
 import { pipeStep, pipeVariables, pluginStep, type StepProcess } from './ci-step.ts';
-import { audienceOf } from './demo-run.ts';
-import { CHECKOUT, STORIES, type Story } from './demo-stories.ts';
+import { STEPS } from './demo-stories.ts';
 import { livesByName, NAMES_THAT_MATTER } from './lives-by-name.ts';
 
 const PORT = 8700;
 const ROOT = join(import.meta.dirname, '..');
+/** What the steps of all kinds find. */
+const CHECKOUT = Object.assign({}, ...STEPS.map(({ checkout }) => checkout));
 
 /** Serves the simulators until Ctrl-C, with what a shell needs to play a step of either CI. */
 async function serveSimulators(folder: string): Promise<void> {
@@ -46,6 +49,7 @@ async function serveSimulators(folder: string): Promise<void> {
   };
 
   const world = await createWorld({ ...livesByName, port: PORT, hosts: { tokens, steps }, onAnswer: printRequest });
+  for (const { kind } of STEPS) kind.setUp?.(world);
   const plan = {
     packagings: { pipe: join(ROOT, 'pipe/main.ts'), plugin: ROOT },
     simulators: world.url,
@@ -60,7 +64,7 @@ async function serveSimulators(folder: string): Promise<void> {
 
 /** Audiences for every service, so that one token will do for all. */
 function everyAudience(): readonly string[] {
-  return [...new Set(STORIES.map(audienceOf))];
+  return [...new Set(STEPS.map(({ kind, ci }) => kind.audience(ci)))];
 }
 
 /** What a shell evaluates to become a step: the CI's variables, and a function that runs the packaging's sources. */
@@ -90,14 +94,14 @@ function printRequest({ method, host, path }: RequestLine, status: number): void
 }
 
 function usage(url: string, checkout: string): string {
-  const successes = (ci: Story['ci']) => STORIES.filter((story) => story.ci === ci && story.result === 'succeeded');
-  const pipe = successes('bitbucket').map(({ settings }) =>
+  const steps = (ci: Ci) => STEPS.filter((step) => step.ci === ci);
+  const pipe = steps('bitbucket').map(({ settings }) =>
     [...Object.entries(pipeVariables(settings)).map(([name, value]) => `${name}=${quoted(value)}`), 'pipe'].join(
       ' \\\n    ',
     ),
   );
-  const plugin = successes('buildkite').map(
-    ({ settings }) => `BUILDKITE_PLUGIN_CONFIGURATION=${quoted(JSON.stringify(settings))} \\\n    plugin`,
+  const plugin = steps('buildkite').map(
+    ({ settings }) => `BUILDKITE_PLUGIN_CONFIGURATION=${quoted(stringifyJson(settings))} \\\n    plugin`,
   );
   const names = Object.entries(NAMES_THAT_MATTER).map(
     ([name, what]) => `  A job of Vertex AI or Databricks with "${name}" in its name: ${what}.`,

@@ -2,6 +2,7 @@ import type { Agent } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { SubmitError } from '../errors.ts';
 import { isLoopback, isTransient, type Obstacle, type Transport, type TransportFault } from '../http/http.ts';
+import { defined } from '../json.ts';
 import { plainLine } from '../remote-text.ts';
 import { showValue } from '../settings/settings.ts';
 
@@ -100,7 +101,7 @@ function proxyOf(env: Env): Proxy | undefined {
     });
   }
   const exceptions = env.no_proxy || env.NO_PROXY;
-  return { variable, url, env: { HTTPS_PROXY: url.href, ...(exceptions ? { NO_PROXY: exceptions } : {}) } };
+  return { variable, url, env: { HTTPS_PROXY: url.href, ...defined({ NO_PROXY: exceptions || undefined }) } };
 }
 
 function isDecodable(text: string): boolean {
@@ -140,7 +141,7 @@ function createDialer(secure: boolean, proxyEnv: Proxy['env'] | undefined): Dial
     keepAlive: true,
     scheduling: 'lifo',
     timeout: IDLE_MS,
-    ...(proxyEnv === undefined ? {} : { proxyEnv }),
+    ...defined({ proxyEnv }),
   });
   const connect = agent.createConnection.bind(agent);
   let opened: Duplex | null | undefined;
@@ -249,7 +250,7 @@ function faultOf(error: unknown, circumstances: Circumstances): Error & Transpor
   const code = given.code === undefined ? '' : ` (${given.code})`;
   return Object.assign(new Error(`${plainLine(wordsOf(given), 160)}${code}`), {
     unsent: !circumstances.connected,
-    ...(obstacle === undefined ? {} : { obstacle }),
+    ...defined({ obstacle }),
   });
 }
 

@@ -2,13 +2,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
 import { CANCEL_SIGNALS } from '../errors.ts';
+import { defined } from '../json.ts';
 import { plainText } from '../remote-text.ts';
 
 export const systemClock: Clock = {
   now: () => Date.now(),
   sleep: async (ms, signal) => {
     // An abort ends the sleep; whoever slept looks at the signal.
-    await delay(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+    await delay(ms, undefined, defined({ signal })).catch(() => undefined);
   },
 };
 

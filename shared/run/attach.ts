@@ -6,7 +6,7 @@ import { readOutputsFile } from '../host/outputs-file.ts';
 import type { Session } from '../identity/session.ts';
 import type { JobKind, Run } from '../kind.ts';
 import { plainLine } from '../remote-text.ts';
-import type { Delivered } from './deliver/delivery.ts';
+import type { Delivered } from './deliver/delivery-environment.ts';
 import { LIST_DELAYS_MS, lookRepeatedly } from './deliver/look-up.ts';
 
 interface AttachEnvironment {

@@ -33,7 +33,7 @@ export interface BindEnvironment {
   readonly protectedVariables: ProtectedVariables;
 }
 
-export type RunValues = SettingValues<ReturnType<typeof runSettings>>;
+type RunValues = SettingValues<ReturnType<typeof runSettings>>;
 
 /** A step whose every setting is checked. */
 export interface BoundRun {
@@ -129,8 +129,8 @@ function withPlaceholders(
       Object.hasOwn(settings, name) && (settings[name]?.form !== 'document' || isPath(value))
         ? [
             name,
-            fillEverywhere(value, placeholders, (problem) =>
-              faults.add(name, settings[name]?.secret === true ? withoutText(problem) : problem),
+            fillEverywhere(value, placeholders, (problem, isName) =>
+              faults.add(name, settings[name]?.secret === true && !isName ? NOT_SHOWN : problem),
             ),
           ]
         : [name, value],
@@ -138,12 +138,8 @@ function withPlaceholders(
   );
 }
 
-/** What is taken for a placeholder may be a part of a secret, unless it is one that there is. */
-function withoutText(problem: string): string {
-  return /^@\{env:\w+\}|has no value in this build$/.test(problem)
-    ? problem
-    : 'has a placeholder that cannot be filled, and is not shown (write @@{ for a literal @{)';
-}
+/** For what is taken for a placeholder and may be a part of a secret. */
+const NOT_SHOWN = 'has a placeholder that cannot be filled, and is not shown (write @@{ for a literal @{)';
 
 function isPath(value: Json): boolean {
   return typeof value === 'string' && !value.trimStart().startsWith('{');

@@ -8,7 +8,7 @@ import { defined } from '../json.ts';
 import { type Conclusion, type FailureCause, isOver, type RunLog, type RunStatus } from '../kind.ts';
 import { plainLine } from '../remote-text.ts';
 import type { BoundRun } from './bind.ts';
-import type { Delivered } from './deliver/delivery.ts';
+import type { Delivered } from './deliver/delivery-environment.ts';
 import type { Grace } from './grace.ts';
 import type { Narration } from './narration.ts';
 import type { WatchEnd } from './watch.ts';

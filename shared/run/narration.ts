@@ -6,7 +6,7 @@ import { defined } from '../json.ts';
 import type { RunStatus } from '../kind.ts';
 import { plainLine } from '../remote-text.ts';
 import type { BoundRun } from './bind.ts';
-import type { Delivered } from './deliver/delivery.ts';
+import type { Delivered } from './deliver/delivery-environment.ts';
 
 /** What the user is told of a submitted job besides its states: log, report and outputs. Reporting never fails the step. */
 export interface Narration {

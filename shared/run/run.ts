@@ -11,7 +11,7 @@ import { plainLine } from '../remote-text.ts';
 import { requireOutputsFile, resolveAttachment } from './attach.ts';
 import { type BindEnvironment, type BoundRun, bindRun, keyOfRun, keyOfSubmission } from './bind.ts';
 import { deliver } from './deliver/deliver.ts';
-import type { Delivered } from './deliver/delivery.ts';
+import type { Delivered } from './deliver/delivery-environment.ts';
 import { showDryRun } from './dry-run.ts';
 import { conclude } from './ending.ts';
 import { createGrace, type Grace } from './grace.ts';

@@ -92,6 +92,6 @@ function refuseUnused(
     if (!isSet || name === 'secret-from' || used.has(name)) continue;
     const broker = BROKERS.find(({ uses }) => uses.some((use) => use === name));
     const what = broker === undefined ? 'no secret is got from a broker' : `no ${broker.word}: reference stands`;
-    faults.add(name, `is not used: ${what} in ${faults.spell('secret-from')}`);
+    faults.add(name, `is not used: ${what} in ${faults.spell('secret-from')}`, { about: ['secret-from'] });
   }
 }

@@ -2,7 +2,7 @@ import type { Json } from '../json.ts';
 import { collectFaults, type Faults, parseSettings, type Settings, type SettingValues } from './settings.ts';
 
 /** What can still be looked at where some settings are wrong by themselves. */
-export interface RemainingSettings<S extends Settings> {
+interface RemainingSettings<S extends Settings> {
   readonly values: SettingValues<S>;
   /** Takes the faults of the others, and none that may come of a wrong one. */
   readonly faults: Faults;
@@ -30,14 +30,11 @@ export function remainingSettings<S extends Settings>(
 }
 
 function without(wrong: ReadonlySet<string>, { add, messages, spell }: Faults): Faults {
-  const words = [...wrong].flatMap((name) => [name, spell(name)]);
-  const isNamed = (text: string) => words.some((word) => new RegExp(`(?<![\\w-])${word}(?![\\w-])`).test(text));
   return {
     spell,
     messages,
-    add: (subject, problem) => {
-      const isOfWrong = typeof subject === 'string' && wrong.has(subject);
-      if (!isOfWrong && !isNamed(problem)) add(subject, problem);
+    add: (subject, problem, { about } = { about: [] }) => {
+      if (![subject, ...about].some((name) => typeof name === 'string' && wrong.has(name))) add(subject, problem);
     },
   };
 }

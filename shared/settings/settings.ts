@@ -6,7 +6,7 @@ import { Secret } from '../secret.ts';
 import { nearestName } from './nearest-name.ts';
 
 /** How a setting is written, so that a CI whose variables are all text knows how to read it. */
-export type SettingForm = 'text' | 'flag' | 'list' | 'map' | 'values' | 'objects' | 'document';
+type SettingForm = 'text' | 'flag' | 'list' | 'map' | 'values' | 'objects' | 'document';
 
 /** One setting: the only source of its parsing, its faults, and everything that users read about it. */
 export interface Setting<T = unknown> {
@@ -199,8 +199,12 @@ export function document(described: Described): Setting<string | Readonly<Record
 
 /** Collects everything that is wrong, so that the user is told once. */
 export interface Faults {
-  /** `subject` is a setting's canonical name, or a place in a file. */
-  add(subject: string | { readonly place: string }, problem: string): void;
+  /** `subject` is a setting's canonical name, or a place in a file; `about` are the other settings that the problem comes from. */
+  add(
+    subject: string | { readonly place: string },
+    problem: string,
+    more?: { readonly about: readonly string[] },
+  ): void;
   readonly messages: readonly string[];
   /** A setting's name as users of the CI write it. */
   readonly spell: (setting: string) => string;

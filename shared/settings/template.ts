@@ -28,20 +28,23 @@ export const PLACEHOLDERS: Readonly<
   },
 };
 
+/** Gets what is wrong with a placeholder, and whether it is at least a name: any other text may be a part of the value around it. */
+type OnFault = (problem: string, isName: boolean) => void;
+
 /**
  * Fills the placeholders of one string. `@@{` stands for a literal `@{`.
  * Values are inserted as they are and not looked at again: a branch named `@{env:X}` stays that.
  */
-export function fillPlaceholders(text: string, placeholders: Placeholders, onFault: (problem: string) => void): string {
+export function fillPlaceholders(text: string, placeholders: Placeholders, onFault: OnFault): string {
   return text.replace(/@@\{|@\{([^}]*)(\}?)/g, (match, expression: string | undefined, close: string | undefined) => {
     if (expression === undefined) return '@{';
     if (close !== '}') {
-      onFault(`a placeholder is not closed: ${plainLine(match, 60)} (write @@{ for a literal @{)`);
+      onFault(`a placeholder is not closed: ${plainLine(match, 60)} (write @@{ for a literal @{)`, false);
       return match;
     }
     const value = placeholderValue(expression, placeholders);
     if ('fault' in value) {
-      onFault(value.fault);
+      onFault(value.fault, value.isName);
       return match;
     }
     return value.text;
@@ -51,14 +54,16 @@ export function fillPlaceholders(text: string, placeholders: Placeholders, onFau
 function placeholderValue(
   expression: string,
   { context, env, protectedVariables }: Placeholders,
-): { text: string } | { fault: string } {
+): { text: string } | { fault: string; isName: boolean } {
   const shown = plainLine(`@{${expression}}`, 80);
   if (expression.startsWith('env:')) {
     const name = expression.slice('env:'.length);
+    const isName = /^\w+$/.test(name);
     const value = env[name];
     if (protectedVariables.has(name, value)) {
       return {
         fault: `${shown} could copy a credential of the CI into the job; to use a value that is no credential, set it in a variable with another name`,
+        isName,
       };
     }
     if (value !== undefined) return { text: value };
@@ -67,7 +72,7 @@ function placeholderValue(
       Object.keys(env).filter((other) => !protectedVariables.has(other, env[other])),
     );
     const hint = nearest === undefined ? '' : `; did you mean @{env:${nearest}}?`;
-    return { fault: `${shown}: the environment variable is not set in this step${hint}` };
+    return { fault: `${shown}: the environment variable is not set in this step${hint}`, isName };
   }
   const placeholder = Object.hasOwn(PLACEHOLDERS, expression) ? PLACEHOLDERS[expression] : undefined;
   if (placeholder === undefined) {
@@ -75,14 +80,15 @@ function placeholderValue(
     const nearest = nearestName(expression, names);
     return {
       fault: `${shown} is not a placeholder; ${nearest === undefined ? `there are ${names.join(', ')}` : `did you mean @{${nearest}}?`}`,
+      isName: false,
     };
   }
   const value = placeholder.value(context);
-  return value === undefined ? { fault: `${shown} has no value in this build` } : { text: value };
+  return value === undefined ? { fault: `${shown} has no value in this build`, isName: true } : { text: value };
 }
 
 /** Fills the placeholders of every string inside a value; names of members are left as they are. */
-export function fillEverywhere(value: Json, placeholders: Placeholders, onFault: (problem: string) => void): Json {
+export function fillEverywhere(value: Json, placeholders: Placeholders, onFault: OnFault): Json {
   if (typeof value === 'string') return fillPlaceholders(value, placeholders, onFault);
   if (isArray(value)) return value.map((item) => fillEverywhere(item, placeholders, onFault));
   if (!isObject(value)) return value;

@@ -1,4 +1,4 @@
 import { testExactlyOnce } from './exactly-once.ts';
 import { KIND_SAMPLES } from './kind-samples.ts';
 
-testExactlyOnce(KIND_SAMPLES.filter(({ id }) => id.startsWith('prefect-')));
+testExactlyOnce(KIND_SAMPLES.filter(({ service }) => service === 'prefect'));

@@ -42,6 +42,20 @@ const TOGETHER: readonly [string, string, Given, readonly string[]][] = [
     ['did you mean production?', 'directory: nowhere does not exist'],
   ],
   [
+    'a malformed version of the deployment, and a version of the secret that cannot be',
+    'prefect-deployment-update',
+    {
+      version: ['x'],
+      'vault-address': 'https://vault.acme.example',
+      'vault-role': 'ci',
+      'vault-kv-version': 1,
+      'secret-from': { 'api-key': 'vault:secret/ci/prefect?version=2#api-key' },
+      'workload-identity-provider': null,
+      'service-account': null,
+    },
+    ['version: expected', 'secret-from: version 1 of the key-value engine keeps no versions'],
+  ],
+  [
     'no team, and a smoke test without a path',
     'vercel-deployment',
     { team: null, 'smoke-path': null, 'smoke-audience': 'https://vercel.com/acme' },
@@ -55,6 +69,20 @@ test.each(TOGETHER)('%s are told at once', async (_what, kind, settings, words) 
   expect(exitCode).toBe(EXIT.settings);
   for (const each of words) expect(lines.filter((line) => line.includes(each))).toHaveLength(1);
   expect(stage.world.requests).toEqual([]);
+});
+
+test.each<[string, string, Given]>([
+  ['service-account', 'vertex-custom-job', { delegates: ['a@acme-ml.iam.gserviceaccount.com'] }],
+  ['api-url', 'prefect-flow-run', { 'secret-from': null, 'workload-identity-provider': null, 'service-account': null }],
+  ['secret-from', 'prefect-flow-run', { 'vault-address': 'https://vault.acme.example', 'vault-role': 'ci' }],
+  ['tags', 'prefect-deployment-update', { 'pull-commit': null, image: null, 'job-variables': null }],
+  ['smoke-path', 'vercel-deployment', { 'smoke-status': '200' }],
+  ['target', 'vercel-deployment', { 'skip-domain': true }],
+])('where %s is malformed, nothing else is that only comes of it', async (name, kind, others) => {
+  await using stage = await createStage();
+  const { log } = await runStep(stage, { kind, ci: 'buildkite', settings: { ...others, [name]: [1.5] } });
+  expect(log).toContain('A setting is wrong; nothing was sent');
+  expect(log).toContain(`${name}: expected`);
 });
 
 const REFERENCE = 'google:projects/acme-ml/secrets/prefect-ci';

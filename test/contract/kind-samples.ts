@@ -6,7 +6,7 @@ import { databricksRunNow, databricksSubmitRun } from './databricks-samples.ts';
 import { prefectDeploymentUpdate, prefectFlowRun } from './prefect-samples.ts';
 import type { RemoteLife } from './remote-life.ts';
 import { vercelDeployment, vercelPromote, vercelRollback } from './vercel-samples.ts';
-import { vertexBatchPredictionJob, vertexCustomJob } from './vertex-samples.ts';
+import { vertexBatchPredictionJob, vertexCustomJob } from './vertex-ai-samples.ts';
 
 export type Ci = 'bitbucket' | 'buildkite';
 export const CIS: readonly Ci[] = ['bitbucket', 'buildkite'];
@@ -132,6 +132,9 @@ export const KIND_SAMPLES: readonly KindSample[] = [
   vercelPromote,
   vercelRollback,
 ];
+
+/** The services of all kinds. */
+export const SERVICES: readonly string[] = [...new Set(KIND_SAMPLES.map(({ service }) => service))];
 
 /** Those whose submission makes a run. */
 export const RUN_SAMPLES: readonly KindSample[] = KIND_SAMPLES.filter(({ repeatable }) => repeatable === undefined);

@@ -27,6 +27,11 @@ test('every kind has a sample', () => {
   expect(KIND_SAMPLES.map(({ id }) => id)).toEqual(KINDS.map(({ id }) => id));
 });
 
+test('a sample that can fail tells how, and only that', () => {
+  const fails = KIND_SAMPLES.filter(({ fail }) => fail !== undefined).map(({ id }) => id);
+  expect(KIND_SAMPLES.filter(({ story }) => story.fails !== undefined).map(({ id }) => id)).toEqual(fails);
+});
+
 test('every kind of Vertex AI has a spec in snake_case too', () => {
   const kinds = KIND_SAMPLES.filter(({ service }) => service === 'vertex-ai');
   for (const { id, variants } of kinds) expect(Object.keys(variants ?? {}), id).toContain('snake-case');

@@ -135,7 +135,7 @@ test('a name that no address can hold ends no step: a late run of a pool with ha
   const step = { kind: 'prefect-flow-run', ci: 'buildkite', settings: { timeout: '2m' } } as const;
   const { exitCode, log } = await runStep(stage, step);
   expect(exitCode, log).toBe(EXIT.deadline);
-  expect(log).toContain('nobody has taken it up');
+  expect(log).toContain('no worker has picked it up');
 });
 
 test.each(['null', '{}', '[]', '"ok"', '{"alias": {}}', '{"message": "Sign in"}'])(

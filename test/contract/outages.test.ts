@@ -50,7 +50,7 @@ function waitThrough(stage: Stage, { ci, sample, build, outages, outage }: Wait)
   return runStep(stage, { kind: sample.id, ci, build, settings: { timeout: '23h' } });
 }
 
-const warnings = ({ lines }: StepResult) => lines.filter((line) => line.includes('cannot see the job'));
+const warnings = ({ lines }: StepResult) => lines.filter((line) => line.includes('lost contact, still trying'));
 
 test.each(
   SAMPLES_AND_CIS.flatMap(([id, ci, sample]) =>

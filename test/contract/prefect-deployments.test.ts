@@ -8,7 +8,7 @@ import { stagePool } from './stage-pool.ts';
 
 const stages = stagePool();
 const KIND = 'prefect-deployment-update';
-const NOTHING = { 'pull-commit': null, image: null, 'job-variables': null, tags: null };
+const NOTHING = { 'pull-commit': null, image: null, 'job-variables': null, tags: null, version: null };
 const CLONE = 'prefect.deployments.steps.git_clone';
 const { prod, staging, served } = PREFECT.deployments;
 
@@ -24,9 +24,11 @@ async function update(stage: Stage, build: number, settings: Readonly<Record<str
 
 test('a deployment is pointed at the commit, and told what it was before', async () => {
   await using stage = await createStage();
-  const { exitCode, log, outputs, updates } = await update(stage, 1, {});
+  const { exitCode, log, outputs, updates } = await update(stage, 1, { version: null });
   expect(exitCode, log).toBe(EXIT.done);
   expect(updates).toHaveLength(1);
+  expect(log).toContain(`commit: ${PREFECT.deployedCommit} → ${COMMIT}`);
+  expect(log).toContain(`image: ${PREFECT.image} → registry.acme.example/train:${COMMIT.slice(0, 8)}`);
   expect(outputs).toMatchObject({
     id: prod.id,
     'deployment-name': prod.name,

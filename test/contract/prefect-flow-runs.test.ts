@@ -36,7 +36,7 @@ const WAITS: readonly (readonly [string, RunLife, readonly RegExp[]])[] = [
   [
     'is late',
     { scheduledMs: MINUTE, end: COMPLETED },
-    [/Late · nobody has taken it up: work pool gpu, queue default; 1 of its workers/],
+    [/Late · no worker has picked it up: work pool gpu, queue default; 1 of its workers/],
   ],
 ];
 

@@ -108,6 +108,8 @@ export const prefectDeploymentUpdate: KindSample = {
     image: 'registry.acme.example/train:@{short-commit}',
     'job-variables': { env: { GIT_SHA: '@{commit}' } },
     tags: ['ci'],
+    // Else what one build asks for, another finds done.
+    version: '@{short-commit}.@{build-number}',
   }),
   targets: {
     ...cloud.targets,

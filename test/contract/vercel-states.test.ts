@@ -207,7 +207,7 @@ test('a deployment that is not waited for is handed out without its address wher
     recover();
     expect(exitCode, log).toBe(EXIT.done);
     expect(outputs).toMatchObject({ id: deployment?.id, result: 'submitted' });
-    expect(log).toContain('Its address is not known yet');
+    expect(log).toContain("Could not look up the job's URL");
   }));
 
 test('a deployment that a step stops waiting for is handed out with its address', () =>

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { stringifyJson } from '../../shared/json.ts';
 import { BUILDKITE_JOB } from '../simulators/tenant.ts';
 import { createWorld, type World } from '../simulators/world.ts';
 import { type KindInUse, RUN_NOW, SUBMIT_RUN } from './kinds.ts';
@@ -59,7 +60,7 @@ describe.concurrent('agents of several ages', () => {
     const ended = await runPlugin({
       simulators: world.url,
       config: undefined,
-      env: { BUILDKITE_PLUGINS: JSON.stringify(plugins) },
+      env: { BUILDKITE_PLUGINS: stringifyJson(plugins) },
     });
     expect(ended, ended.output).toMatchObject(succeeded);
     expect(world.databricks.runs()).toHaveLength(1);

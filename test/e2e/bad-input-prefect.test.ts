@@ -137,7 +137,7 @@ const FLOW_RUNS: readonly BadInput[] = [
 const UPDATES: readonly BadInput[] = [
   {
     name: 'nothing to change',
-    settings: { 'pull-commit': false, image: undefined },
+    settings: { 'pull-commit': false, image: undefined, version: undefined },
     says: (spell) => [`${spell('pull-commit')}: nothing is to be changed`],
   },
   {

@@ -1,6 +1,6 @@
 import type { Json } from '../../shared/json.ts';
+import { CIS, type Ci, KIND_SAMPLES } from '../contract/kind-samples.ts';
 import { AWS, VAULT } from '../simulators/brokers-tenant.ts';
-import { DATABRICKS, providerName } from '../simulators/tenant.ts';
 import { VERCEL } from '../simulators/vercel-tenant.ts';
 import type { World } from '../simulators/world.ts';
 import type { FileTree, NewTree } from './folders.ts';
@@ -9,8 +9,8 @@ import { pluginStep } from './plugin.ts';
 import type { Ended, Env, Running } from './process.ts';
 import type { RecordedCall } from './recording-agent.ts';
 
-export const CIS = ['bitbucket', 'buildkite'] as const;
-export type Ci = (typeof CIS)[number];
+export { CIS, type Ci };
+
 /** By canonical name; those without a value are not set. */
 export type StepSettings = Readonly<Record<string, Json | undefined>>;
 
@@ -67,9 +67,7 @@ export async function runStep(ci: Ci, options: StepOptions): Promise<StepEnded> 
 /** What a step of the simulated company finds: its simulators, and the token of a Bitbucket step that asks for every service's audience. */
 export async function stepIn(world: World): Promise<Pick<StepOptions, 'simulators' | 'token'>> {
   const audiences = [
-    `https://iam.googleapis.com/${providerName('bitbucket')}`,
-    `https://${DATABRICKS.host}/oidc/v1/token`,
-    VERCEL.audience,
+    ...new Set(KIND_SAMPLES.map(({ audience }) => audience('bitbucket'))),
     VERCEL.visitorAudience,
     VAULT.audience,
     AWS.audience,

@@ -6,18 +6,13 @@ import { bitbucketSettings, pipeVariable } from '../../pipe/bitbucket-settings.t
 import { ERROR_CATALOGUE } from '../../shared/errors.ts';
 import { bindRun } from '../../shared/run/bind.ts';
 import { ALL_SETTINGS, KINDS } from '../../tools/kinds.ts';
+import { KIND_SAMPLES, SERVICES } from '../contract/kind-samples.ts';
 import { anchor, codeSpans, fences, headings, links } from './markdown.ts';
 import { PIPE, PLUGIN, parsePipeline, pipeEntries, pluginEntries } from './pipelines.ts';
 import { checkoutWithOutputs, pipeStep, pluginStep, ROOT } from './steps.ts';
 
-const GUIDES = [
-  'docs/vertex-ai.md',
-  'docs/databricks.md',
-  'docs/prefect.md',
-  'docs/vercel.md',
-  'docs/secrets.md',
-] as const;
-const PAGES = [...GUIDES, 'docs/network.md', 'README.md'] as const;
+const GUIDES = [...SERVICES.map((service) => `docs/${service}.md`), 'docs/secrets.md'];
+const PAGES = [...GUIDES, 'docs/network.md', 'README.md'];
 
 function read(path: string): string {
   return readFileSync(join(ROOT, path), 'utf8');
@@ -40,6 +35,29 @@ describe.each(PAGES)('%s', (path) => {
       }
     }
   });
+});
+
+test.each(KIND_SAMPLES)('the guide to $service shows a step of $id', ({ id, service }) => {
+  const pipelines = fences(read(`docs/${service}.md`))
+    .filter(({ language }) => language === 'yaml')
+    .map(({ text }) => parsePipeline(text));
+  const shown = [
+    ...pipelines.flatMap((pipeline) => pipeEntries(pipeline)).map(({ settings }) => settings.JOB),
+    ...pipelines.flatMap(pluginEntries).map(({ settings }) => settings.job),
+  ];
+  expect(shown).toContain(id);
+});
+
+test.each(SERVICES)('every place of %s that CONTRIBUTING.md names exists', (service) => {
+  const places = codeSpans(read('CONTRIBUTING.md')).filter((code) => code.includes('SERVICE'));
+  expect(places.length).toBeGreaterThan(3);
+  expect(places.filter((place) => !existsSync(join(ROOT, place.replace('SERVICE', service))))).toEqual([]);
+});
+
+test.each(['README.md', 'CONTRIBUTING.md'])('every npm script that %s names exists', (path) => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Readonly<Record<string, string>> };
+  const named = [...read(path).matchAll(/npm run ([\w:]+)/g)].map(([, name = '']) => name);
+  expect(named.filter((name) => scripts[name] === undefined)).toEqual([]);
 });
 
 describe.each([...GUIDES, 'docs/network.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'])('%s', (path) => {

@@ -2,17 +2,20 @@ import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { pipeVariable } from '../../pipe/bitbucket-settings.ts';
 import type { Json } from '../../shared/json.ts';
 import { bindRun } from '../../shared/run/bind.ts';
 import { collectFaults } from '../../shared/settings/settings.ts';
 import { parseSpec } from '../../shared/settings/spec.ts';
+import { KIND_SAMPLES, SERVICES } from '../contract/kind-samples.ts';
+import { EARLIER } from '../contract/vercel-samples.ts';
 import type { World, WorldOptions } from '../simulators/world.ts';
-import { bitbucketBuilds, PIPE, PLUGIN, parsePipeline, pipeEntries, pluginEntries } from './pipelines.ts';
+import { bitbucketBuilds, type Entry, PIPE, PLUGIN, parsePipeline, pipeEntries, pluginEntries } from './pipelines.ts';
 import { simulatedRuns } from './simulated-runs.ts';
 import { checkout, checkoutWithOutputs, pipeStep, pluginStep, ROOT } from './steps.ts';
 
-const SERVICES = ['vertex-ai', 'databricks', 'prefect', 'vercel'] as const;
-const PARTITION = { PARTITION_DATE: '2026-11-20' };
+/** What those who start the examples' pipelines set. */
+const ENV = { PARTITION_DATE: '2026-11-20', ROLL_BACK_TO: EARLIER };
 
 /** The company's workspace has the job that the examples run. */
 const world: Omit<WorldOptions, 'now'> = {
@@ -54,7 +57,7 @@ describe.each(SERVICES)('examples/%s', (service) => {
     const specs = await specsOf(service);
     expect(specs.length).toBeGreaterThan(1);
     const nothingSet = { reference: PLUGIN, settings: {}, step: { key: 'spec' } };
-    const { host, env, protectedVariables } = pluginStep(nothingSet, { files: checkout(), env: PARTITION });
+    const { host, env, protectedVariables } = pluginStep(nothingSet, { files: checkout(), env: ENV });
     for (const path of specs) {
       const faults = collectFaults((name) => name);
       const text = readFileSync(join(ROOT, path), 'utf8');
@@ -68,41 +71,50 @@ describe.each(SERVICES)('examples/%s', (service) => {
     expect(used(pluginEntries(buildkite), 'spec')).toEqual(new Set(specs));
   });
 
+  test('every kind has a step that submits it, on both CIs', () => {
+    const kinds = KIND_SAMPLES.filter((sample) => sample.service === service).map(({ id }) => id);
+    for (const entries of [pipeEntries(bitbucket), pluginEntries(buildkite)]) {
+      expect([...new Set(entries.filter(submits).map(kindOf))].toSorted()).toEqual(kinds.toSorted());
+    }
+  });
+
   test('every entry of the pipe binds', async () => {
     const entries = pipeEntries(bitbucket);
     expect(entries.map(({ reference }) => reference)).toEqual(entries.map(() => PIPE));
-    for (const entry of entries) await bindRun(pipeStep(entry, { files: checkoutWithOutputs(), env: PARTITION }));
+    for (const entry of entries) await bindRun(pipeStep(entry, { files: checkoutWithOutputs(), env: ENV }));
   });
 
   test('every entry of the plugin binds', async () => {
     const entries = pluginEntries(buildkite);
     expect(entries.map(({ reference }) => reference)).toEqual(entries.map(() => PLUGIN));
-    for (const entry of entries) await bindRun(pluginStep(entry, { files: checkoutWithOutputs() }));
+    for (const entry of entries) await bindRun(pluginStep(entry, { files: checkoutWithOutputs(), env: ENV }));
   });
 
   test.each(bitbucketBuilds(bitbucket))('the services accept what Bitbucket submits: $name', async ({ entries }) => {
     await using runs = await simulatedRuns(world);
+    for (const { setUp } of KIND_SAMPLES) setUp?.(runs.world);
     let kept = new Map<string, string>();
     for (const entry of entries) {
       const files = checkout();
       for (const [path, text] of kept) files.written.set(path, text);
-      const { exitCode, log } = await runs.runPipe(entry, { files, env: PARTITION });
+      const { exitCode, log } = await runs.runPipe(entry, { files, env: ENV });
       expect(exitCode, log).toBe(0);
       // The next step gets this one's artifacts, and nothing else of its checkout.
       kept = JSON.stringify(entry.step.artifacts ?? []).includes('.keyless-submit/**') ? files.written : new Map();
     }
-    expect(submissionsOf(runs.world)).toHaveLength(entries.filter(submitsByPipe).length);
+    expect(submittedIn(runs.world)).toEqual(entries.filter(submits).map(kindOf).toSorted());
     expect(runs.world.reports.refusals()).toEqual([]);
   });
 
   test('the services accept what Buildkite submits', async () => {
     await using runs = await simulatedRuns(world);
+    for (const { setUp } of KIND_SAMPLES) setUp?.(runs.world);
     const entries = pluginEntries(buildkite);
     for (const entry of entries) {
-      const { exitCode, log } = await runs.runPlugin(entry, { files: checkout() });
+      const { exitCode, log } = await runs.runPlugin(entry, { files: checkout(), env: ENV });
       expect(exitCode, log).toBe(0);
     }
-    expect(submissionsOf(runs.world)).toHaveLength(entries.filter(submitsByPlugin).length);
+    expect(submittedIn(runs.world)).toEqual(entries.filter(submits).map(kindOf).toSorted());
     const { agentApi } = runs.world;
     const waiting = entries.find(({ settings }) => settings.attach !== undefined);
     expect(agentApi.metaData().get(`keyless-submit:${waiting?.step.key}:result`)).toBe('succeeded');
@@ -121,21 +133,20 @@ describe.each(SERVICES)('examples/%s', (service) => {
   });
 });
 
-function submitsByPipe({ settings }: { settings: Readonly<Record<string, Json>> }): boolean {
-  return settings.ATTACH === undefined && settings.DRY_RUN !== 'true';
+/** A setting of an entry in either CI's spelling. */
+function settingOf({ settings }: Entry, name: string): Json | undefined {
+  return settings[name] ?? settings[pipeVariable(name)];
 }
 
-function submitsByPlugin({ settings }: { settings: Readonly<Record<string, Json>> }): boolean {
-  return settings.attach === undefined && settings['dry-run'] !== true;
+function kindOf(entry: Entry): Json | undefined {
+  return settingOf(entry, 'job');
 }
 
-function submissionsOf({ requests, vercel }: World) {
-  const asked = requests.filter(
-    ({ method, path }) =>
-      (method === 'POST' &&
-        /\/customJobs$|\/jobs\/(?:runs\/submit|run-now)$|\/create_flow_run$|\/promote\/dpl_/.test(path)) ||
-      (method === 'PATCH' && /\/deployments\/[^/]+$/.test(path)),
-  );
-  // A deployment is asked for twice where it brings new files.
-  return [...asked, ...vercel.deployments()];
+function submits(entry: Entry): boolean {
+  return settingOf(entry, 'attach') === undefined && String(settingOf(entry, 'dry-run')) !== 'true';
+}
+
+/** The kind of each job that was submitted. */
+function submittedIn(world: World): readonly string[] {
+  return KIND_SAMPLES.flatMap(({ id, jobs }) => jobs(world).map(() => id)).toSorted();
 }

@@ -20,6 +20,7 @@ export const ROOT = join(import.meta.dirname, '../..');
 /** What pages call the reader's own files, in the words of the settings' examples, with those of the repository that stand for them. */
 const READERS_FILES: Readonly<Record<string, string>> = {
   'training/job.yaml': 'examples/vertex-ai/pytorch-gpu.yaml',
+  'prediction/job.yaml': 'examples/vertex-ai/batch-prediction-job.yaml',
   'training/run.yaml': 'examples/databricks/notebook-and-wheel.yaml',
   'training/run-now.yaml': 'examples/databricks/run-now.yaml',
   'vercel/deployment.yaml': 'examples/vercel/production.yaml',

@@ -226,7 +226,7 @@ describe('a flow run on a real Prefect', () => {
     expect(readable(output)).toMatch(/INFO {4}resumed/);
   });
 
-  const WAITS = 'nobody has taken it up: work pool idle, queue default; the pool has no worker';
+  const WAITS = 'no worker has picked it up: work pool idle, queue default; the pool has no worker';
 
   it('is late without a worker, and cancelled with its step', async () => {
     using step = await steps.start('bitbucket', { deployment: 'versioned/idle' });

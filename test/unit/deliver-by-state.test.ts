@@ -3,7 +3,7 @@ import { type ErrorCode, SubmitError } from '../../shared/errors.ts';
 import type { HttpCall } from '../../shared/http/http.ts';
 import { isObject, numberAt, stringifyJson, textAt, tryParseJson } from '../../shared/json.ts';
 import type { ByState, Change } from '../../shared/kind.ts';
-import type { Delivered } from '../../shared/run/deliver/delivery.ts';
+import type { Delivered } from '../../shared/run/deliver/delivery-environment.ts';
 import {
   answering,
   CANCELLED_AFTER,

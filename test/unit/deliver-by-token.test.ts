@@ -42,7 +42,7 @@ describe('the first run of a step', () => {
     ],
     [
       'joins the run that the service has already',
-      { service: { earlier: [R], tells: 'age' } },
+      { service: { earlier: [R], tellsAge: true } },
       found('r'),
       [1],
       JOINED,
@@ -56,14 +56,14 @@ describe('the first run of a step', () => {
     ],
     [
       'does not say that another made the run when its own request may have',
-      { service: { tells: 'age' }, fates: [LOST_AFTER] },
+      { service: { tellsAge: true }, fates: [LOST_AFTER] },
       made('n1'),
       [1, 1],
       ['debug: submission attempt 1: the connection broke; again in 500 ms'],
     ],
     [
       'says that another made the run after a refusal to serve, which made none',
-      { service: { earlier: [R], tells: 'age' }, fates: [answering(429)] },
+      { service: { earlier: [R], tellsAge: true }, fates: [answering(429)] },
       found('r'),
       [1, 1],
       ['debug: submission attempt 1: it answered 429; again in 500 ms', ...JOINED],
@@ -90,28 +90,28 @@ describe('the first run of a step', () => {
 
 const RETRY = { attempt: 2, retry: 'automatic' } as const;
 const AGAIN = { attempt: 2, retry: 'manual' } as const;
-const AHEAD = { aheadMs: 5_000_000 } as const;
+const AHEAD = 5_000_000;
 const cancelling = cancelledThen(() => new Promise(() => undefined));
 
 describe('a re-run', () => {
   it.each<[string, World, object, readonly number[], readonly string[]]>([
     [
       'has a run of its own where nobody had used the token, however soon that failed',
-      { service: { tells: 'age', made: FAILED }, context: AGAIN },
+      { service: { tellsAge: true, made: FAILED }, context: AGAIN },
       made('n1'),
       [1],
       ['n1'],
     ],
     [
       'has a run of its own that reads do not know yet',
-      { service: { tells: 'age', readableAfterMs: 90_000 }, context: AGAIN },
+      { service: { tellsAge: true, readableAfterMs: 90_000 }, context: AGAIN },
       made('n1'),
       [1],
       ['n1'],
     ],
     [
       'has a run of its own where the run began when it was sent',
-      { service: { tells: AHEAD, made: { ...FAILED, startedAt: AHEAD.aheadMs } }, context: AGAIN },
+      { service: { aheadMs: AHEAD, made: { ...FAILED, startedAt: AHEAD } }, context: AGAIN },
       made('n1'),
       [1],
       ['n1'],
@@ -119,7 +119,7 @@ describe('a re-run', () => {
     [
       'has a run of its own where the run began after it was first sent',
       {
-        service: { tells: AHEAD, made: { ...FAILED, startedAt: AHEAD.aheadMs + 100 } },
+        service: { aheadMs: AHEAD, made: { ...FAILED, startedAt: AHEAD + 100 } },
         fates: [LOST_AFTER],
         context: AGAIN,
       },
@@ -130,7 +130,7 @@ describe('a re-run', () => {
     [
       'has an earlier one where the run began before',
       {
-        service: { tells: AHEAD, earlier: [{ id: 'r', stands: { ...FAILED, startedAt: AHEAD.aheadMs - 1 } }] },
+        service: { aheadMs: AHEAD, earlier: [{ id: 'r', stands: { ...FAILED, startedAt: AHEAD - 1 } }] },
         context: AGAIN,
       },
       made('n1', 2),
@@ -140,12 +140,29 @@ describe('a re-run', () => {
     [
       'has an earlier one where the service tells so, whenever it began',
       {
-        service: { tells: 'age', earlier: [{ id: 'r', stands: { ...FAILED, startedAt: 9e15 } }] },
+        service: { tellsAge: true, earlier: [{ id: 'r', stands: { ...FAILED, startedAt: 9e15 } }] },
         context: AGAIN,
       },
       made('n1', 2),
       [1, 2],
       ['r', 'n1'],
+    ],
+    [
+      'has an earlier one where the service tells so, whenever its own clock says that it began',
+      {
+        service: { tellsAge: true, aheadMs: AHEAD, earlier: [{ id: 'r', stands: { ...FAILED, startedAt: 9e15 } }] },
+        context: AGAIN,
+      },
+      made('n1', 2),
+      [1, 2],
+      ['r', 'n1'],
+    ],
+    [
+      'has a run of its own, however soon that failed, although the first request for it was lost',
+      { service: { tellsAge: true, made: FAILED }, fates: [LOST_BEFORE], context: AGAIN },
+      made('n1'),
+      [1, 1],
+      ['n1'],
     ],
     [
       'has an earlier one where nothing tells when it was sent',
@@ -156,7 +173,7 @@ describe('a re-run', () => {
     ],
     [
       'has an earlier one where nothing tells when it began',
-      { service: { tells: AHEAD, earlier: [{ id: 'r', stands: { phase: 'succeeded' } }] }, context: RETRY },
+      { service: { aheadMs: AHEAD, earlier: [{ id: 'r', stands: { phase: 'succeeded' } }] }, context: RETRY },
       found('r'),
       [1],
       ['r'],
@@ -172,7 +189,7 @@ describe('a re-run', () => {
       'passes over each attempt that is over, up to its own',
       {
         service: {
-          tells: 'age',
+          tellsAge: true,
           earlier: [1, 2, 3].map((attempt) => ({ id: `r${attempt}`, attempt, stands: FAILED })),
         },
         context: { ...AGAIN, attempt: 4 },
@@ -184,7 +201,7 @@ describe('a re-run', () => {
     [
       'begins with the attempt that was published',
       {
-        service: { tells: 'age', earlier: [{ id: 's', attempt: 2, stands: FAILED }] },
+        service: { tellsAge: true, earlier: [{ id: 's', attempt: 2, stands: FAILED }] },
         context: { ...AGAIN, attempt: 3 },
         published: { id: 's', attempt: 2 },
       },
@@ -195,7 +212,7 @@ describe('a re-run', () => {
     [
       'stays with a published attempt that is later than its own',
       {
-        service: { tells: 'age', earlier: [{ id: 'v', attempt: 5 }] },
+        service: { tellsAge: true, earlier: [{ id: 'v', attempt: 5 }] },
         context: AGAIN,
         published: { id: 'v', attempt: 5 },
       },
@@ -206,7 +223,7 @@ describe('a re-run', () => {
     [
       'makes the attempt after a published one that is over and later than its own',
       {
-        service: { tells: 'age', earlier: [{ id: 'v', attempt: 5, stands: FAILED }] },
+        service: { tellsAge: true, earlier: [{ id: 'v', attempt: 5, stands: FAILED }] },
         context: AGAIN,
         published: { id: 'v', attempt: 5 },
       },

@@ -47,7 +47,7 @@ const STRATEGIES: readonly (readonly [string, Strategy])[] = [
   ['by a token', { service: byToken, idOf: () => 'n1', looks: false }],
   [
     'by a token, where the service tells whether it is new',
-    { service: (options) => byToken({ ...options, tells: 'age' }), idOf: () => 'n1', looks: false },
+    { service: (options) => byToken({ ...options, tellsAge: true }), idOf: () => 'n1', looks: false },
   ],
   ['by a mark', { service: byMark, idOf: () => 'n1', looks: true }],
   ['by a name', { service: byName, idOf: nameOf, looks: false }],

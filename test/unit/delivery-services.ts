@@ -127,22 +127,24 @@ const idOf = (answer: Answer) => textAt(tryParseJson(answer.text), 'id');
 const nextId = (store: readonly Stored[]) => `n${store.filter(({ id }) => /^n\d/.test(id)).length + 1}`;
 
 export interface TokenOptions extends ServiceOptions {
-  /** What its answers tell: whether the run is new, the time by its own clock (ms ahead of the step's), or neither. */
-  readonly tells?: 'age' | { readonly aheadMs: number };
+  /** Whether its answers tell whether the run is new. */
+  readonly tellsAge?: boolean;
+  /** Its own clock, which its answers tell, is so many ms ahead of the time that has passed. */
+  readonly aheadMs?: number;
 }
 
 /** The service remembers tokens, also those of runs that were deleted: these it refuses. */
 export function byToken(options: TokenOptions = {}): RunService {
-  const { tells } = options;
+  const { tellsAge = false, aheadMs } = options;
   return serviceOf(
     ({ token }, store, make, passedMs) => {
       const before = store.find((run) => run.token === token);
       if (before !== undefined && typeof before.stands === 'function' && before.stands(passedMs) === undefined)
         return { status: 400 };
       const { id } = before ?? make(nextId(store));
-      const made = tells !== 'age' ? 'unknown' : before === undefined ? 'now' : 'before';
+      const made = !tellsAge ? 'unknown' : before === undefined ? 'now' : 'before';
       const headers: Reply['headers'] =
-        typeof tells === 'object' ? { date: new Date(tells.aheadMs + passedMs).toISOString() } : {};
+        aheadMs === undefined ? {} : { date: new Date(aheadMs + passedMs).toISOString() };
       return json(200, { id, made }, headers);
     },
     (create) => ({

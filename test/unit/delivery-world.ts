@@ -6,7 +6,7 @@ import { openSession } from '../../shared/identity/session.ts';
 import { isObject, type Json, tryParseJson } from '../../shared/json.ts';
 import type { FoundRun, Submission } from '../../shared/kind.ts';
 import { deliver } from '../../shared/run/deliver/deliver.ts';
-import type { Delivered } from '../../shared/run/deliver/delivery.ts';
+import type { Delivered } from '../../shared/run/deliver/delivery-environment.ts';
 import type { Grace } from '../../shared/run/grace.ts';
 import { Secret } from '../../shared/secret.ts';
 import { START, virtualClock } from '../contract/virtual-clock.ts';

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
-const MAIN = join(import.meta.dirname, '../../shared/edge/main.ts');
+const MAIN = join(import.meta.dirname, '../../shared/main.ts');
 const ERRORS = join(import.meta.dirname, '../../shared/errors.ts');
 const NO_CLAIM = /If a job was submitted, it may still be running/;
 

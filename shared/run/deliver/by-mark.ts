@@ -1,6 +1,6 @@
 import type { ByMark, FoundRun, Run } from '../../kind.ts';
 import { isOver } from '../../kind.ts';
-import type { DeliveryEnvironment } from './delivery.ts';
+import type { DeliveryEnvironment } from './delivery-environment.ts';
 import { type Attempted, joined, keepsEarlier, markOf, statusOnceVisible, statusUnlessGone } from './earlier.ts';
 import { LIST_DELAYS_MS, lookRepeatedly } from './look-up.ts';
 import { sendUntilKnown } from './send.ts';

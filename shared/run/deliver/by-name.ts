@@ -1,6 +1,6 @@
 import { SubmitError } from '../../errors.ts';
 import type { ByName, Run, RunStatus } from '../../kind.ts';
-import type { DeliveryEnvironment } from './delivery.ts';
+import type { DeliveryEnvironment } from './delivery-environment.ts';
 import { type Attempted, joined, keepsEarlier, markOf, statusUnlessGone } from './earlier.ts';
 import { lookRepeatedly, STATE_DELAYS_MS } from './look-up.ts';
 import { sendUntilKnown } from './send.ts';

@@ -2,7 +2,7 @@ import type { Answer } from '../../http/http.ts';
 import type { Json } from '../../json.ts';
 import type { ByState } from '../../kind.ts';
 import { plainLine } from '../../remote-text.ts';
-import type { Delivered, DeliveryEnvironment } from './delivery.ts';
+import type { Delivered, DeliveryEnvironment } from './delivery-environment.ts';
 import { lookRepeatedly, STATE_DELAYS_MS } from './look-up.ts';
 import { sendUntilKnown } from './send.ts';
 

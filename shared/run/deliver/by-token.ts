@@ -1,6 +1,6 @@
 import { SubmitError } from '../../errors.ts';
 import type { ByToken, Run } from '../../kind.ts';
-import type { DeliveryEnvironment } from './delivery.ts';
+import type { DeliveryEnvironment } from './delivery-environment.ts';
 import { type Attempted, joined, keepsEarlier, markOf, statusOnceVisible } from './earlier.ts';
 import { sendUntilKnown } from './send.ts';
 
@@ -45,7 +45,7 @@ export async function deliverByToken(
       throw error;
     });
     // There is a job, which is to be cancelled with the step.
-    if (status === undefined && session.signal.aborted) return { ...answered, origin: 'found' };
+    if (session.signal.aborted) return { ...answered, origin: 'found' };
     const startedAt = status?.startedAt;
     if (made === 'unknown' && sentAt !== undefined && startedAt !== undefined && startedAt >= sentAt) return answered;
     if (await keepsEarlier(run, id, status, environment)) return { ...answered, origin: 'found' };

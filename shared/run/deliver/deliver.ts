@@ -3,7 +3,7 @@ import { deliverByMark } from './by-mark.ts';
 import { deliverByName } from './by-name.ts';
 import { deliverByState } from './by-state.ts';
 import { deliverByToken } from './by-token.ts';
-import type { Delivered, DeliveryEnvironment } from './delivery.ts';
+import type { Delivered, DeliveryEnvironment } from './delivery-environment.ts';
 
 /**
  * Submits exactly once, by the strategy that the service allows. The first run of a step creates attempt 1, or joins an identical

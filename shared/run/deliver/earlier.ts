@@ -2,7 +2,7 @@ import { formatDuration } from '../../clock.ts';
 import { SubmitError } from '../../errors.ts';
 import { isOver, type Run, type RunStatus, type SubmissionMark } from '../../kind.ts';
 import { attemptToken } from '../../submission-key.ts';
-import type { Delivered, DeliveryEnvironment } from './delivery.ts';
+import type { Delivered, DeliveryEnvironment } from './delivery-environment.ts';
 import { LIST_DELAYS_MS, lookRepeatedly } from './look-up.ts';
 
 /** A run of the submission, before it is known what can be done with it. */

@@ -11,7 +11,7 @@ import {
   retryDelay,
   tellPause,
 } from '../../http/http.ts';
-import type { DeliveryEnvironment } from './delivery.ts';
+import type { DeliveryEnvironment } from './delivery-environment.ts';
 
 /** How long one attempt may be sent again; look-ups in between take their own time. */
 const BUDGET_MS = 120_000;

@@ -145,14 +145,16 @@ function checkTogether(
 ): void {
   if (server.workspace === undefined) return;
   const only = 'is for a server of your own; Prefect Cloud takes an API key';
-  if (values['id-token-audience'] !== undefined) faults.add('id-token-audience', only);
+  if (values['id-token-audience'] !== undefined) faults.add('id-token-audience', only, { about: ['api-url'] });
   if (values['auth-string'] !== undefined || 'auth-string' in (values['secret-from'] ?? {}))
-    faults.add('auth-string', only);
+    faults.add('auth-string', only, { about: ['api-url', 'secret-from'] });
   const named = Object.keys(values['secret-from'] ?? {});
   // Beside one that is told of because of its name, it may well be this one.
   const isNamed = named.some((name) => name !== 'auth-string' && !name.startsWith(OF_HEADERS));
   if (!secrets.has('authorization') && !isNamed)
-    faults.add('api-key', `is required for Prefect Cloud: name in ${faults.spell('secret-from')} where it is kept`);
+    faults.add('api-key', `is required for Prefect Cloud: name in ${faults.spell('secret-from')} where it is kept`, {
+      about: ['api-url', 'secret-from'],
+    });
 }
 
 /** All secrets are read once. They have no end that is known; a refusal has them read again, for one that was rotated since. */

@@ -97,8 +97,9 @@ function refuseEmpty(
 ): void {
   const isEmpty = Object.keys(jobVariables).length + Object.keys(parameters).length + tags.length === 0;
   if (isEmpty && !pullCommit && !hasVersion) {
-    const names = ['image', 'job-variables', 'parameters', 'tags', 'version'].map(faults.spell);
-    faults.add('pull-commit', `nothing is to be changed: set it to true, or set ${names.join(', ')}`);
+    const about = ['image', 'job-variables', 'parameters', 'tags', 'version'];
+    const names = about.map(faults.spell).join(', ');
+    faults.add('pull-commit', `nothing is to be changed: set it to true, or set ${names}`, { about });
   }
 }
 

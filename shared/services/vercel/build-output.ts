@@ -114,6 +114,7 @@ function checkBuilds(builds: JsonObject | undefined, target: string, faults: Fau
     faults.add(
       'target',
       `the build was made for ${plainLine(builtFor, 60)} and would be deployed to ${target}; build with ${rebuild}, or deploy to what it was made for`,
+      { about: ['environment'] },
     );
   }
   const failed: readonly Json[] = [builds ?? {}, ...listAt(builds, 'builds')];

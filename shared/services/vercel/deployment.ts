@@ -108,6 +108,7 @@ export const vercelDeployment = defineKind({
       faults.add(
         'skip-domain',
         `only deployments to production get the project's domains; set ${faults.spell('target')}`,
+        { about: ['target'] },
       );
     const smoke = smokeOf(values, binding);
     const wishes: DeploymentWishes = {
@@ -142,6 +143,7 @@ function smokeOf(
 ): SmokeTest | undefined {
   const { 'smoke-path': path, 'smoke-status': status, 'smoke-audience': audience } = values;
   for (const name of ['smoke-status', 'smoke-audience'] as const)
-    if (path === undefined && values[name] !== undefined) faults.add(name, `needs ${faults.spell('smoke-path')}`);
+    if (path === undefined && values[name] !== undefined)
+      faults.add(name, `needs ${faults.spell('smoke-path')}`, { about: ['smoke-path'] });
   return path === undefined ? undefined : { path, audience, status: status === undefined ? undefined : Number(status) };
 }

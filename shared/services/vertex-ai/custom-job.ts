@@ -35,12 +35,10 @@ export const vertexCustomJob = vertexJob({
     if (!isArray(fieldOf(jobSpec, 'workerPoolSpecs')) && !hasField(jobSpec, 'persistentResourceId'))
       faults.add('spec', 'jobSpec.workerPoolSpecs must be a list of worker pools');
   },
-  complete: (job, { timeoutSeconds }) => {
+  complete: (job, _values, { timeoutSeconds }) => {
     const jobSpec = messageOf(job, 'jobSpec');
-    const scheduling = messageOf(jobSpec, 'scheduling');
-    if (hasField(scheduling, 'timeout')) return job;
-    const limited = { ...scheduling, timeout: `${timeoutSeconds}s` };
-    return withField(job, 'jobSpec', withField(jobSpec, 'scheduling', limited));
+    const scheduling = { timeout: `${timeoutSeconds}s`, ...messageOf(jobSpec, 'scheduling') };
+    return withField(job, 'jobSpec', withField(jobSpec, 'scheduling', scheduling));
   },
   timeoutSeconds: (job) => {
     const { timeout } = messageOf(messageOf(job, 'jobSpec'), 'scheduling');

@@ -43,7 +43,7 @@ export interface VertexJob<S extends Settings> {
   /** Checks what can be told of a resource without asking the service. */
   check(resource: JsonObject, faults: Faults): void;
   /** The resource with what only this collection takes. */
-  complete(resource: JsonObject, binding: Binding): JsonObject;
+  complete(resource: JsonObject, values: SettingValues<S>, binding: Binding): JsonObject;
   /** Seconds after which the service ends the job by itself, as far as the resource says. */
   timeoutSeconds(resource: JsonObject): number | undefined;
   /** What a job that is over has come to: a success may be a failure to its users. */
@@ -153,7 +153,7 @@ function accessOf(values: CommonValues, { faults }: Binding): Access {
   const { project, region } = values;
   const trust = googleTrust(values);
   if (trust.delegates.length > 0 && trust.serviceAccount === undefined)
-    faults.add('delegates', 'needs service-account');
+    faults.add('delegates', 'needs service-account', { about: ['service-account'] });
   const identity = trust.serviceAccount ?? `principal of ${trust.provider}`;
   return {
     identity,
@@ -171,11 +171,11 @@ function accessOf(values: CommonValues, { faults }: Binding): Access {
 function resourceOf<S extends Settings>(
   job: VertexJob<S>,
   spec: JsonObject,
-  values: CommonValues,
+  values: CommonValues & SettingValues<S>,
   binding: Binding,
 ): JsonObject {
   const { context, faults } = binding;
-  const resource = job.complete(job.read(spec), binding);
+  const resource = job.complete(job.read(spec), values, binding);
   const own = messageOf(resource, 'labels');
   const labels = values.labels ?? {};
   for (const name of Object.keys(labels)) {

@@ -1,11 +1,11 @@
-import { EXIT, exitCodeOf, SubmitError } from '../errors.ts';
-import { explainToUser } from '../host/explain-to-user.ts';
-import { createHttp, HTTP_TIMINGS } from '../http/http.ts';
-import { type RunEnvironment, run } from '../run/run.ts';
-import { JOB_KINDS } from '../services/index.ts';
-import { KIND_SETTINGS } from '../services/kind-settings.ts';
-import { network } from './network.ts';
-import { abortOnSignals, describeFault, silenceLibraries, systemClock } from './node.ts';
+import { network } from './edge/network.ts';
+import { abortOnSignals, describeFault, silenceLibraries, systemClock } from './edge/node.ts';
+import { EXIT, exitCodeOf, SubmitError } from './errors.ts';
+import { explainToUser } from './host/explain-to-user.ts';
+import { createHttp, HTTP_TIMINGS } from './http/http.ts';
+import { type RunEnvironment, run } from './run/run.ts';
+import { JOB_KINDS } from './services/index.ts';
+import { KIND_SETTINGS } from './services/kind-settings.ts';
 
 /** What one CI brings to a step. */
 export type Ci = Pick<RunEnvironment, 'host' | 'hostSettings' | 'protectedVariables' | 'files' | 'signal'>;
