@@ -7,6 +7,11 @@ interface Part {
   readonly tests: readonly string[];
 }
 
+/** The tests of every strategy to deliver a submission. */
+const DELIVERY = ['test/unit/deliver*.test.ts'];
+/** What holds for every strategy that makes a run, and for this one. */
+const deliveryBy = (strategy: string) => ['test/unit/deliver.test.ts', `test/unit/deliver-by-${strategy}.test.ts`];
+
 /**
  * Where a wrong line makes a step lie, leak or hang. Each part has tests of its own that run in the process and in moments:
  * every mutant runs them, so a slow test costs its time hundreds of times.
@@ -16,7 +21,13 @@ const PARTS: Readonly<Record<string, Part>> = {
   ending: { sources: ['shared/run/ending.ts'], tests: ['test/unit/ending.test.ts'] },
   attach: { sources: ['shared/run/attach.ts'], tests: ['test/unit/attach.test.ts'] },
   'outputs-file': { sources: ['shared/host/outputs-file.ts'], tests: ['test/unit/outputs-file.test.ts'] },
-  submit: { sources: ['shared/run/submit.ts'], tests: ['test/unit/submit.test.ts'] },
+  send: { sources: ['shared/run/deliver/send.ts'], tests: DELIVERY },
+  earlier: { sources: ['shared/run/deliver/earlier.ts', 'shared/run/deliver/deliver.ts'], tests: DELIVERY },
+  'by-token': { sources: ['shared/run/deliver/by-token.ts'], tests: deliveryBy('token') },
+  'by-mark': { sources: ['shared/run/deliver/by-mark.ts'], tests: deliveryBy('mark') },
+  'by-name': { sources: ['shared/run/deliver/by-name.ts'], tests: deliveryBy('name') },
+  'by-state': { sources: ['shared/run/deliver/by-state.ts'], tests: ['test/unit/deliver-by-state.test.ts'] },
+  session: { sources: ['shared/identity/session.ts'], tests: ['test/unit/session.test.ts'] },
   credential: { sources: ['shared/identity/credential.ts'], tests: ['test/unit/credential.test.ts'] },
   redaction: { sources: ['shared/host/redaction.ts'], tests: ['test/unit/redaction.test.ts'] },
   'secret-index': { sources: ['shared/host/secret-index.ts'], tests: ['test/unit/secret-index.test.ts'] },
@@ -24,7 +35,10 @@ const PARTS: Readonly<Record<string, Part>> = {
   'key-shapes': { sources: ['shared/host/key-shapes.ts'], tests: ['test/unit/key-shapes.test.ts'] },
   'bind-run': { sources: ['shared/run/bind.ts'], tests: ['test/unit/bind-run.test.ts'] },
   http: { sources: ['shared/http/http.ts'], tests: ['test/unit/http.test.ts'] },
-  'look-up': { sources: ['shared/run/look-up.ts', 'shared/http/pages.ts'], tests: ['test/unit/look-up.test.ts'] },
+  'look-up': {
+    sources: ['shared/run/deliver/look-up.ts', 'shared/http/pages.ts'],
+    tests: ['test/unit/look-up.test.ts'],
+  },
   agent: { sources: ['buildkite-plugin/agent.ts'], tests: ['test/unit/agent.test.ts'] },
   conclusion: {
     sources: ['shared/services/databricks/run-conclusion.ts'],
@@ -55,7 +69,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   },
   status: {
     sources: [
-      'shared/services/vertex-ai/custom-job-status.ts',
+      'shared/services/vertex-ai/job-status.ts',
       'shared/services/databricks/run-status.ts',
       'shared/services/prefect/flow-run-status.ts',
       'shared/services/vercel/deployment-status.ts',

@@ -5,10 +5,9 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { checkoutFiles } from '../../shared/edge/checkout-files.ts';
 import { SubmitError } from '../../shared/errors.ts';
 import type { Host } from '../../shared/host/host.ts';
-import type { ServiceClient } from '../../shared/identity/service-client.ts';
-import type { FoundRun, Job, JobKind } from '../../shared/kind.ts';
+import type { FoundRun, JobKind } from '../../shared/kind.ts';
 import { requireOutputsFile, resolveAttachment } from '../../shared/run/attach.ts';
-import { virtualClock } from '../contract/virtual-clock.ts';
+import { fakeRun, fakeSession } from './fake-plan.ts';
 import { recordingHost } from './recording-host.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'keyless-attach-'));
@@ -28,22 +27,25 @@ const files = checkoutFiles(folder);
 const KIND = { id: 'kind' } as JobKind;
 const KEY = 'a'.repeat(64);
 
-function attached(reference: string, given: { found?: readonly FoundRun[]; earlier?: Host['earlierOutputs'] } = {}) {
+async function attached(
+  reference: string,
+  given: { found?: readonly FoundRun[]; earlier?: Host['earlierOutputs'] } = {},
+) {
   const { host } = recordingHost({
     settings: new Map([['attach', reference]]),
     ...(given.earlier === undefined ? {} : { earlierOutputs: given.earlier }),
   });
-  const job: Pick<Job, 'find' | 'readReference'> = {
-    find: async (_client, key) => (key === KEY ? (given.found ?? []) : []),
+  const run = fakeRun({
+    find: async (_session, key) => (key === KEY ? (given.found ?? []) : []),
     readReference: (text) => (/^jobs\/\d+$/.test(text) ? text : /^\d+$/.test(text) ? `jobs/${text}` : undefined),
-  };
-  const { signal } = new AbortController();
-  return resolveAttachment(reference, KIND, job as Job, {} as ServiceClient, {
+  });
+  const { run: attachedTo, ...delivered } = await resolveAttachment(reference, KIND, run, {
     host,
     files,
-    clock: virtualClock(),
-    signal,
+    session: fakeSession(),
   });
+  expect(attachedTo).toBe(run);
+  return delivered;
 }
 
 describe('what a step attaches to', () => {

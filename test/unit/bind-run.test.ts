@@ -3,11 +3,12 @@ import { SubmitError } from '../../shared/errors.ts';
 import type { Files } from '../../shared/files.ts';
 import type { Host } from '../../shared/host/host.ts';
 import type { Json, JsonObject } from '../../shared/json.ts';
-import { type Binding, defineKind, type Job, type JobKind } from '../../shared/kind.ts';
+import { type Binding, defineKind, type JobKind, type Run, type RunPlan } from '../../shared/kind.ts';
 import { type BoundRun, bindRun } from '../../shared/run/bind.ts';
 import { specSettings } from '../../shared/settings/run-settings.ts';
 import { flag, list, secret, secretMap, text } from '../../shared/settings/settings.ts';
 import { listedSettings } from '../../tools/kinds.ts';
+import { fakePlan, fakeRun } from './fake-plan.ts';
 import { recordingHost } from './recording-host.ts';
 
 type Given = Readonly<Record<string, Json>>;
@@ -26,7 +27,8 @@ interface Step {
   readonly settings: Given;
   readonly env?: Readonly<Record<string, string>>;
   readonly host?: Partial<Host>;
-  readonly job?: Partial<Job>;
+  readonly run?: Partial<Run>;
+  readonly plan?: Partial<Pick<RunPlan, 'longestSeconds' | 'serverTimeoutSeconds'>>;
 }
 
 interface Bound {
@@ -42,7 +44,7 @@ interface Bound {
 }
 
 /** Binds a step of a kind `train`, which stands among others, on a CI that spells settings in capitals. */
-async function bound({ settings, env = {}, host: changes = {}, job = {} }: Step): Promise<Bound> {
+async function bound({ settings, env = {}, host: changes = {}, run = {}, plan = {} }: Step): Promise<Bound> {
   const checked: (readonly [JsonObject | undefined, boolean])[] = [];
   const concealed: string[] = [];
   let values: JsonObject | undefined;
@@ -66,11 +68,14 @@ async function bound({ settings, env = {}, host: changes = {}, job = {} }: Step)
       values = { name: name ?? '', args: args ?? [], key: key?.reveal() ?? '' };
       binding = given;
       if (name === 'none') given.faults.add('name', 'is not free');
-      return {
-        readReference: (reference: string) => (/^\d+$/.test(reference) ? reference : undefined),
-        find: async () => [],
-        ...job,
-      } as Job;
+      return fakePlan({
+        run: fakeRun({
+          readReference: (reference) => (/^\d+$/.test(reference) ? reference : undefined),
+          find: async () => [],
+          ...run,
+        }),
+        ...plan,
+      });
     },
   });
   const other = (id: string, own: JobKind['settings']) =>
@@ -226,7 +231,7 @@ describe('the spec that a job is bound with', () => {
 
 describe('what a step attaches to', () => {
   const EARLIER: Partial<Host> = { earlierOutputs: async () => [] };
-  it.each<[string, Partial<Host>, Partial<Job>, boolean]>([
+  it.each<[string, Partial<Host>, Partial<Run>, boolean]>([
     ['7', {}, {}, true],
     ['x', {}, {}, false],
     ['step:train', EARLIER, {}, true],
@@ -241,8 +246,8 @@ describe('what a step attaches to', () => {
     ['xstep:train', EARLIER, {}, false],
     ['xfile:outputs.json', {}, {}, false],
     ['key:', {}, { readReference: (reference) => reference }, false],
-  ])('may be %s, on such a CI and of such a job (%#)', async (attach, host, job, isAttachable) => {
-    const { faults, binding } = await bound({ settings: { job: 'train', attach }, host, job });
+  ])('may be %s, on such a CI and of such a job (%#)', async (attach, host, run, isAttachable) => {
+    const { faults, binding } = await bound({ settings: { job: 'train', attach }, host, run });
     expect(binding?.attach).toBe(true);
     expect(faults).toEqual(
       isAttachable ? [] : [expect.stringMatching(/^ATTACH: expected a job's id or name, .*; got/)],
@@ -315,14 +320,14 @@ describe('what is hidden before anything is printed', () => {
 
 describe('how long a job is waited for', () => {
   const DAY = 86_400;
-  it.each<[string, Given, Partial<Job>, number, number]>([
+  it.each<[string, Given, Step['plan'], number, number]>([
     ['by default', {}, {}, DAY, DAY],
     ['where the service ends it later', {}, { serverTimeoutSeconds: 2 * DAY }, 2 * DAY, DAY],
     ['where the service ends it sooner', {}, { serverTimeoutSeconds: 60 }, DAY, DAY],
     ['where it never takes long', {}, { longestSeconds: 60, serverTimeoutSeconds: 2 * DAY }, 60, DAY],
     ['where it is set', { timeout: '1h' }, { longestSeconds: 60, serverTimeoutSeconds: 2 * DAY }, 3_600, 3_600],
-  ])('is known %s', async (_what, given, job, waitSeconds, timeoutSeconds) => {
-    const { of, binding } = await bound({ settings: { ...TRAIN, ...given }, job });
+  ])('is known %s', async (_what, given, plan, waitSeconds, timeoutSeconds) => {
+    const { of, binding } = await bound({ settings: { ...TRAIN, ...given }, ...(plan === undefined ? {} : { plan }) });
     expect(of).toMatchObject({ waitSeconds });
     expect(binding).toMatchObject({ timeoutSeconds });
   });

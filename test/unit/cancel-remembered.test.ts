@@ -5,16 +5,17 @@ import type { RememberedJob } from '../../shared/host/host.ts';
 import { createHttp, HTTP_TIMINGS } from '../../shared/http/http.ts';
 import type { CredentialSource } from '../../shared/identity/credential.ts';
 import type { Json } from '../../shared/json.ts';
-import { type Cancellation, defineKind, type FoundRun, type Job } from '../../shared/kind.ts';
+import { type Cancellation, defineKind, type FoundRun, type Run } from '../../shared/kind.ts';
 import { cancelRemembered } from '../../shared/run/cancel-remembered.ts';
 import { text } from '../../shared/settings/settings.ts';
 import { START, virtualClock } from '../contract/virtual-clock.ts';
+import { fakeAccess, fakePlan, fakeRun } from './fake-plan.ts';
 import { recordingHost } from './recording-host.ts';
 
 const KEY = 'ab'.repeat(32);
 const RUNNING: RememberedJob = { kind: 'train', id: '7' };
 const SENT: RememberedJob = { kind: 'train', key: KEY, attempt: 2 };
-const SECTION = 'section: Cancel the job that the step left running';
+const SECTION = 'section cancel: Cancel the job that the step left running';
 const SEARCHED = [
   'info: If it exists, a retry of this step finds it and attaches to it.',
   'info: To cancel it instead, look up its id at the service: stop ID',
@@ -29,7 +30,7 @@ interface Left {
   /** The runs that the service lists from a moment of the search on. */
   readonly listed?: readonly FoundRun[];
   readonly listedAfterMs?: number;
-  readonly job?: Partial<Job>;
+  readonly run?: Partial<Run>;
   readonly credential?: Partial<CredentialSource>;
 }
 
@@ -52,26 +53,23 @@ async function cancelled(left: Left) {
   const cancellation: Cancellation = {
     call: (id) => ({ method: 'POST', url: `https://service.example/runs/${id}/cancel` }),
     command: (id) => `stop ${id}`,
-    ...(left.refusal === undefined ? {} : { refusal: left.refusal }),
+    refusal: left.refusal ?? (() => undefined),
   };
-  const job: Pick<Job, 'cancellation' | 'credential' | 'explain' | 'find' | 'readReference'> = {
+  const run = fakeRun({
     cancellation,
-    credential: () => credential,
-    explain: () => new SubmitError('request-rejected', { happened: 'refused', remedy: [] }),
-    find: async (_client, key) =>
+    find: async (_session, key) =>
       key === KEY && clock.now() - START >= (left.listedAfterMs ?? 0) ? (left.listed ?? []) : [],
     readReference: (reference) => /\d+$/.exec(reference)?.[0],
-    ...left.job,
-  };
+    ...left.run,
+  });
   const train = defineKind({
     id: 'train',
     title: 'Training job',
     settings: { name: text({ description: '', expected: 'a name', example: 'x', pattern: /^\S+$/ }) },
     outputs: {},
-    checkSpec: () => undefined,
     bind: (_values, { attach }) => {
       bound.push(attach);
-      return job as Job;
+      return fakePlan({ run, access: fakeAccess({ credential: () => credential }) });
     },
   });
   const { answer = 200 } = left;
@@ -140,7 +138,7 @@ describe('a job that a killed step left running', () => {
       [],
       ['info: The job keeps running (ON-CANCEL: detach)'],
     ],
-    ['is left alone where nothing can cancel it', { job: { cancellation: undefined } }, [], []],
+    ['is left alone where nothing can cancel it', { run: { cancellation: undefined } }, [], []],
     [
       'is told of where the settings are wrong',
       { settings: { name: 'two words' } },
@@ -228,7 +226,7 @@ describe('a submission that a killed step left without an answer', () => {
     ],
     [
       'is not looked for where there is no list',
-      { job: { find: undefined } },
+      { run: { find: undefined } },
       [END],
       [`${UNKNOWN}; this service cannot be searched for it`, ...SEARCHED],
       0,

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { ServiceClient } from '../../shared/identity/service-client.ts';
 import type { Json, JsonObject } from '../../shared/json.ts';
 import { concludeRun } from '../../shared/services/databricks/run-conclusion.ts';
+import { fakeSession } from './fake-plan.ts';
 
-const { signal } = new AbortController();
 const OUTPUT_URL = 'https://dbc.example/api/2.2/jobs/runs/get-output?run_id=';
 const OK = { state: { life_cycle_state: 'TERMINATED', result_state: 'SUCCESS' } };
 const FAILED = { state: { life_cycle_state: 'TERMINATED', result_state: 'FAILED', state_message: 'it broke' } };
@@ -11,7 +10,7 @@ const FAILED = { state: { life_cycle_state: 'TERMINATED', result_state: 'FAILED'
 /** What a run leaves, where the outputs of its tasks are these, by the task's run id; others have none. */
 async function concluded(source: JsonObject, outputs: Readonly<Record<string, Json>> = {}) {
   const asked: string[] = [];
-  const client: Pick<ServiceClient, 'read'> = {
+  const session = fakeSession({
     read: async ({ url }) => {
       const id = url.slice(OUTPUT_URL.length);
       asked.push(id);
@@ -19,10 +18,10 @@ async function concluded(source: JsonObject, outputs: Readonly<Record<string, Js
       if (answer === undefined) throw new Error('this task has no output');
       return answer;
     },
-  };
+  });
   const status = { phase: 'succeeded', word: 'SUCCESS', parts: [], source } as const;
   const call = (id: string) => ({ method: 'GET', url: `${OUTPUT_URL}${id}` }) as const;
-  const conclusion = await concludeRun(status, client as ServiceClient, call, signal);
+  const conclusion = await concludeRun(session, status, call);
   const { tasks, ...rest } = conclusion.outputs;
   return { asked, tasks: JSON.parse(tasks ?? ''), outputs: rest, notes: conclusion.notes };
 }

@@ -1,33 +1,24 @@
 import { describe, expect, it, test } from 'vitest';
 import { EXIT, SubmitError } from '../../shared/errors.ts';
 import type { Attempt } from '../../shared/http/http.ts';
-import type { ServiceClient } from '../../shared/identity/service-client.ts';
-import type { Cancellation, Conclusion, FailureCause, Job, RunStatus } from '../../shared/kind.ts';
+import type { Cancellation, Conclusion, FailureCause, RunLog, RunStatus } from '../../shared/kind.ts';
 import type { BoundRun } from '../../shared/run/bind.ts';
 import { conclude } from '../../shared/run/ending.ts';
 import { createGrace } from '../../shared/run/grace.ts';
 import { createNarration } from '../../shared/run/narration.ts';
 import type { WatchEnd } from '../../shared/run/watch.ts';
 import { virtualClock } from '../contract/virtual-clock.ts';
+import { answerOf as answer, fakeAccess, fakePlan, fakeRun, fakeSession, statusOf as status } from './fake-plan.ts';
 import { recordingHost } from './recording-host.ts';
 
 const ID = 'jobs/7';
 
-function status(phase: RunStatus['phase'], more: Partial<RunStatus> = {}): RunStatus {
-  return { phase, word: phase.toUpperCase(), parts: [], source: {}, ...more };
-}
-
-const answer = (code: number, text = '{}'): Attempt => ({
-  kind: 'answer',
-  status: code,
-  contentType: 'application/json',
-  text,
-});
 const LOST: Attempt = { kind: 'lost', reason: 'no answer', sent: true };
 
 const CANCELLATION: Cancellation = {
   call: (id) => ({ method: 'POST', url: `https://service.example/${id}:cancel` }),
   command: (id) => `service cancel ${id}`,
+  refusal: () => undefined,
 };
 
 interface Given {
@@ -49,32 +40,32 @@ async function concluded(given: Given) {
   if (cause !== undefined) step.abort(cause);
   const sent: string[] = [];
   const left = [...answers];
-  const client: Pick<ServiceClient, 'attempt'> = {
+  const session = fakeSession({
+    clock,
+    log: recorded.host.log,
+    signal: step.signal,
     attempt: async ({ method, url }) => {
       sent.push(`${method} ${url}`);
       return left.shift() ?? answer(200);
     },
-  };
-  const job: Partial<Job> = {
-    title: 'the job',
-    identity: 'ci@acme.example',
+  });
+  const run = fakeRun({
     cancellation: 'cancellation' in given ? given.cancellation : CANCELLATION,
     conclude: async () => {
       if (conclusion instanceof Error) throw conclusion;
       return conclusion ?? { outputs: {}, notes: [] };
     },
-    readReference: (reference) => reference,
     url: () => startUrl,
-    explain: () => new SubmitError('permission-denied', { happened: 'it may not cancel', remedy: [] }),
-  };
+  });
+  const explain = () => new SubmitError('permission-denied', { happened: 'it may not cancel', remedy: [] });
   const bound = {
     kind: { id: 'kind', title: 'Kind' },
-    job,
+    plan: fakePlan({ run, access: fakeAccess({ explain }) }),
     values: { 'on-cancel': onCancel, wait: true },
     waitSeconds: 1_200,
   } as unknown as BoundRun;
-  const submitted = { id: ID, attempt: 1, origin: 'created' } as const;
-  const narration = createNarration(bound, recorded.host, submitted, {
+  const delivered = { id: ID, attempt: 1, origin: 'created', run } as const;
+  const narration = createNarration(bound, recorded.host, delivered, {
     key: 'a'.repeat(64),
     firstKey: 'a'.repeat(64),
   });
@@ -85,12 +76,10 @@ async function concluded(given: Given) {
   const environment = {
     bound,
     host: recorded.host,
-    client: client as ServiceClient,
-    clock,
-    signal: step.signal,
+    session,
     grace,
     narration,
-    submitted,
+    delivered,
     startedAt,
   };
   const end = await conclude(ending, environment).catch((error: unknown) => {
@@ -100,7 +89,12 @@ async function concluded(given: Given) {
   return { ...recorded, end, sent, log: recorded.lines.join('\n'), report: recorded.reports.at(-1) };
 }
 
-const over = (found: RunStatus): WatchEnd => ({ end: 'over', status: found });
+const over = (found: RunStatus, log?: RunLog): WatchEnd => ({ end: 'over', status: found, log });
+const unfinished = (end: 'aborted' | 'deadline' | 'credential', found: RunStatus | undefined): WatchEnd => ({
+  end,
+  status: found,
+  log: undefined,
+});
 
 describe('a job that is over', () => {
   it.each([
@@ -171,6 +165,46 @@ describe('a job that is over', () => {
     );
     expect(result.report?.facts.map(({ label }) => label)).not.toContain('tasks');
     expect(result.report?.remote).toEqual(['End of the log:', 'last words']);
+  });
+
+  it('tells the end of its log before what its kind tells', async () => {
+    const log: RunLog = {
+      next: () => Promise.reject(new Error('only the rest is left')),
+      rest: async (_session, { word }) => ['epoch 9', `then ${word}`],
+    };
+    const notes = [{ title: 'Task a failed', lines: ['no such table'] }];
+    const result = await concluded({ ending: over(status('failed'), log), conclusion: { outputs: {}, notes } });
+    const told = result.lines.indexOf("info: The end of the run's log:");
+    expect(result.lines.slice(told, told + 6)).toEqual([
+      "info: The end of the run's log:",
+      'remote: epoch 9',
+      'remote: then FAILED',
+      'info: Task a failed:',
+      'remote: no such table',
+      'section result: Result',
+    ]);
+    expect(result.report?.remote).toEqual([
+      "The end of the run's log:",
+      'epoch 9',
+      'then FAILED',
+      'Task a failed:',
+      'no such table',
+    ]);
+  });
+
+  it('says nothing of a log that has no more lines', async () => {
+    const log: RunLog = { next: async () => [], rest: async () => [] };
+    const result = await concluded({ ending: over(status('succeeded'), log) });
+    expect(result.log).not.toContain('log');
+    expect(result.report?.remote).toEqual([]);
+  });
+
+  it('says that its log cannot be read', async () => {
+    const refusal = new SubmitError('not-found', { happened: 'there is no log', remedy: [] });
+    const log: RunLog = { next: async () => [], rest: () => Promise.reject(refusal) };
+    const result = await concluded({ ending: over(status('succeeded'), log) });
+    expect(result.end).toBe(EXIT.done);
+    expect(result.lines).toContain("warning: The job's output cannot be read: there is no log");
   });
 
   it.each([
@@ -255,7 +289,7 @@ describe.each(CANCELLATIONS)('a cancellation that is %s', (_what, given, request
     ['SIGINT', EXIT.interrupted],
   ])('ends a step that gets %s', async (signal, exit) => {
     const found = status('running', { detail: 'epoch 3', outputs: { early: '1' } });
-    const result = await concluded({ ...given, ending: { end: 'aborted', status: found }, signal });
+    const result = await concluded({ ...given, ending: unfinished('aborted', found), signal });
     expect(result.end).toBe(exit);
     expect(result.sent).toEqual(Array.from({ length: requests }, () => CANCEL));
     expect(result.log).toMatch(words);
@@ -266,7 +300,7 @@ describe.each(CANCELLATIONS)('a cancellation that is %s', (_what, given, request
   });
 
   it('ends a wait whose time is over', async () => {
-    const result = await concluded({ ...given, ending: { end: 'deadline', status: status('running') } });
+    const result = await concluded({ ...given, ending: unfinished('deadline', status('running')) });
     expect(result.end).toMatchObject({ code: 'wait-deadline', exitCode: EXIT.deadline });
     expect((result.end as SubmitError).message).toMatch(/20m 00s/);
     expect((result.end as SubmitError).message).toMatch(words);
@@ -278,7 +312,7 @@ describe.each(CANCELLATIONS)('a cancellation that is %s', (_what, given, request
 
 describe('with on-cancel: detach', () => {
   it.each(['SIGTERM', 'SIGINT'])('the job keeps running when the step gets %s', async (signal) => {
-    const ending = { end: 'aborted', status: status('running') } as const;
+    const ending = unfinished('aborted', status('running'));
     const result = await concluded({ ending, signal, onCancel: 'detach' });
     expect(result.sent).toEqual([]);
     expect(result.remembered()).toBeUndefined();
@@ -288,7 +322,7 @@ describe('with on-cancel: detach', () => {
   });
 
   it('the job keeps running when its time is over', async () => {
-    const ending = { end: 'deadline', status: status('running') } as const;
+    const ending = unfinished('deadline', status('running'));
     const { end, sent } = await concluded({ ending, onCancel: 'detach' });
     expect(sent).toEqual([]);
     expect(end).toMatchObject({ code: 'wait-deadline' });
@@ -297,14 +331,14 @@ describe('with on-cancel: detach', () => {
 });
 
 test('a job that is cancelled does not tell how to wait for it', async () => {
-  const { end } = await concluded({ ending: { end: 'deadline', status: status('running') } });
+  const { end } = await concluded({ ending: unfinished('deadline', status('running')) });
   expect((end as SubmitError).explanation.remedy.join('\n')).not.toContain('attach');
 });
 
 test('a job that had not begun when its time was over is told from one that was too slow', async () => {
   const remedies = await Promise.all(
     [status('queued'), status('running'), undefined].map(async (found) => {
-      const { end } = await concluded({ ending: { end: 'deadline', status: found } });
+      const { end } = await concluded({ ending: unfinished('deadline', found) });
       return (end as SubmitError).explanation.remedy[0];
     }),
   );
@@ -318,13 +352,13 @@ test.each([
   [undefined, ['state unknown']],
 ])('the end of the wait says what state the job was in: %j', async (found, presented) => {
   for (const end of ['deadline', 'credential'] as const) {
-    const result = await concluded({ ending: { end, status: found } });
+    const result = await concluded({ ending: unfinished(end, found) });
     expect((result.end as SubmitError).explanation.presented).toEqual(presented);
   }
 });
 
 test('a step whose credential ends leaves the job running, and says how to wait for it', async () => {
-  const result = await concluded({ ending: { end: 'credential', status: status('running') } });
+  const result = await concluded({ ending: unfinished('credential', status('running')) });
   expect(result.end).toMatchObject({ code: 'wait-credential-ended', exitCode: EXIT.deadline });
   expect((result.end as SubmitError).explanation.remedy.join('\n')).toContain(`attach: ${ID}`);
   expect(result.sent).toEqual([]);
@@ -333,7 +367,7 @@ test('a step whose credential ends leaves the job running, and says how to wait 
 });
 
 test('a step that is cancelled when its job has ended cancels nothing, and says what is not done', async () => {
-  const ending = { end: 'aborted', status: status('succeeded') } as const;
+  const ending = unfinished('aborted', status('succeeded'));
   const result = await concluded({ ending, signal: 'SIGTERM' });
   expect(result.end).toBe(EXIT.terminated);
   expect(result.sent).toEqual([]);
@@ -342,7 +376,7 @@ test('a step that is cancelled when its job has ended cancels nothing, and says 
 });
 
 test('a step that is cancelled before it has seen its job publishes no state', async () => {
-  const result = await concluded({ ending: { end: 'aborted', status: undefined }, signal: 'SIGTERM' });
+  const result = await concluded({ ending: unfinished('aborted', undefined), signal: 'SIGTERM' });
   expect(result.outputs()).toMatchObject({ id: ID, result: 'unfinished' });
   expect(result.outputs()).not.toHaveProperty('state');
   expect(result.outputs()).not.toHaveProperty('url');
@@ -352,10 +386,10 @@ test('a step that is cancelled before it has seen its job publishes no state', a
 
 test('the address that is known from the beginning is handed out where no look gave another', async () => {
   const startUrl = 'https://service.example/start';
-  const early = await concluded({ ending: { end: 'aborted', status: undefined }, signal: 'SIGTERM', startUrl });
+  const early = await concluded({ ending: unfinished('aborted', undefined), signal: 'SIGTERM', startUrl });
   expect(early.outputs()).toMatchObject({ url: startUrl });
   expect(early.report).toMatchObject({ url: startUrl });
   const found = status('running', { url: 'https://service.example/found' });
-  const later = await concluded({ ending: { end: 'aborted', status: found }, signal: 'SIGTERM', startUrl });
+  const later = await concluded({ ending: unfinished('aborted', found), signal: 'SIGTERM', startUrl });
   expect(later.outputs()).toMatchObject({ url: 'https://service.example/found' });
 });

@@ -3,7 +3,7 @@ import { annotationBody, annotationStyle } from '../../buildkite-plugin/annotati
 import { buildkiteLog } from '../../buildkite-plugin/buildkite-log.ts';
 import { bitbucketLog } from '../../pipe/bitbucket-log.ts';
 import { reportBody } from '../../pipe/bitbucket-reports.ts';
-import type { Log } from '../../shared/host/host.ts';
+import type { Log, Section } from '../../shared/host/host.ts';
 import type { Report } from '../../shared/host/report.ts';
 
 const ESC = '\u001b';
@@ -59,50 +59,65 @@ describe.each([
   });
 });
 
-test('a section of Bitbucket is a line of its own', () => {
-  const { log, text } = printed(bitbucketLog);
-  log.section(`Re${ESC}[0msult`);
-  expect(text()).toBe(`\n${ESC}[1m${ESC}[34m▸ Result${ESC}[0m${ESC}[0m\n`);
-  expect(log.link('https://service.example')).toBe('https://service.example');
+test.each(['identity', 'submit', 'wait', 'request', 'cancel', 'result', 'error'] as const)(
+  'a section of Bitbucket on %s is a line of its own',
+  (kind) => {
+    const { log, text } = printed(bitbucketLog);
+    log.section(kind, `Re${ESC}[0msult`);
+    expect(text()).toBe(`\n${ESC}[1m${ESC}[34m▸ Result${ESC}[0m${ESC}[0m\n`);
+  },
+);
+
+test('a link of Bitbucket is its address', () => {
+  expect(printed(bitbucketLog).log.link('https://service.example')).toBe('https://service.example');
 });
 
-test.each([
-  ['Identity: ci', '--- :closed_lock_with_key: Identity: ci'],
-  ['Submit: job', '--- :rocket: Submit: job'],
-  ['Attach: job', '--- :rocket: Attach: job'],
-  ['Wait for the job', '+++ :hourglass_flowing_sand: Wait for the job'],
-  ['Dry run', '--- :mag: Dry run'],
-  ['Request 1', '--- :mag: Request 1'],
-  ['Error', '+++ :x: Error'],
-  ['The step was cancelled (SIGTERM)', '+++ :octagonal_sign: The step was cancelled (SIGTERM)'],
-  ['Result', '+++ :checkered_flag: Result'],
-  ['Other', '--- :package: Other'],
-  ['No Result', '--- :package: No Result'],
-  ['An Error', '--- :package: An Error'],
-  ['Not Identity, Submit, Wait, Dry run', '--- :package: Not Identity, Submit, Wait, Dry run'],
-  ['a: The step was cancelled', '--- :package: a: The step was cancelled'],
-  ['two\nlines', '--- :package: two lines'],
-])('the section %j of Buildkite is %j', (title, line) => {
-  const { log, text } = printed(buildkiteLog);
-  log.section(title);
-  expect(text()).toBe(`${line}\n`);
+const SECTIONS: Readonly<Record<Section, string>> = {
+  identity: '--- :closed_lock_with_key:',
+  submit: '--- :rocket:',
+  wait: '+++ :hourglass_flowing_sand:',
+  request: '--- :mag:',
+  cancel: '+++ :octagonal_sign:',
+  result: '+++ :checkered_flag:',
+  error: '+++ :x:',
+};
+const TITLES = [
+  'Result',
+  'Error',
+  'Wait for the job',
+  'Dry run',
+  'The step was cancelled (SIGTERM)',
+  '+++ Submit: job',
+];
+
+describe.each(Object.entries(SECTIONS) as [Section, string][])('a section of Buildkite on %s', (kind, group) => {
+  it.each(TITLES)('is its own group, whatever its title says: %s', (title) => {
+    const { log, text } = printed(buildkiteLog);
+    log.section(kind, title);
+    expect(text()).toBe(`${group} ${title}\n`);
+  });
+
+  it('has a title of one line, without control sequences', () => {
+    const { log, text } = printed(buildkiteLog);
+    log.section(kind, `two\nli${ESC}[31mnes`);
+    expect(text()).toBe(`${group} two lines\n`);
+  });
 });
 
-const linked = (url: string, text: string) => `${ESC}]1339;url='${url}';content='${text}'\u0007`;
+const linked = (url: string) => `${ESC}]1339;url='${url}';content='${url}'\u0007`;
 
 test.each([
-  ['https://a.example', undefined, linked('https://a.example', 'https://a.example')],
-  ['https://a.example', 'page', linked('https://a.example', 'page')],
-  ["https://a.example/';\\\n", "it's", linked('https://a.example/%27%3b%5c%0a', 'it%27s')],
-])('the link to %j, %j of Buildkite', (url, text, expected) => {
+  ['https://a.example', linked('https://a.example')],
+  ["https://a.example/';\\\n", linked('https://a.example/%27%3b%5c%0a')],
+])('the link to %j of Buildkite', (url, expected) => {
   const { log } = printed(buildkiteLog);
-  expect(log.link(url, text)).toBe(expected);
+  expect(log.link(url)).toBe(expected);
 });
 
 test('a line of Buildkite keeps its own links and no others', () => {
   const { log, text } = printed(buildkiteLog);
-  const one = log.link('https://a.example', 'a');
-  const two = log.link('https://b.example', 'b');
+  const one = log.link('https://a.example');
+  const two = log.link('https://b.example');
   log.info(`see ${one} and${ESC}[31m ${two}, not ${ESC}]8;;https://evil.example\u0007this`);
   expect(text()).toBe(`  see ${one} and ${two}, not this\n`);
 });

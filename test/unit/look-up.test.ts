@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { pagesOf } from '../../shared/http/pages.ts';
 import { type Json, textAt } from '../../shared/json.ts';
-import { LIST_DELAYS_MS, lookRepeatedly, STATE_DELAYS_MS } from '../../shared/run/look-up.ts';
+import { LIST_DELAYS_MS, lookRepeatedly, STATE_DELAYS_MS } from '../../shared/run/deliver/look-up.ts';
 import { START, virtualClock } from '../contract/virtual-clock.ts';
 
 const SECOND = 1_000;

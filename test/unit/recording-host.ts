@@ -5,7 +5,7 @@ import type { Report } from '../../shared/host/report.ts';
 /** A CI that keeps all that it is given. */
 export interface RecordingHost {
   readonly host: Host;
-  /** `LEVEL: text`, in order. */
+  /** `LEVEL: text`, in order; of a section `section KIND: title`. */
   readonly lines: readonly string[];
   readonly reports: readonly Report[];
   readonly outputs: () => Outputs | undefined;
@@ -32,7 +32,7 @@ export function recordingHost(changes: Partial<Host> = {}): RecordingHost {
   let remembered: RememberedJob | undefined;
   const at = (level: string) => (line: string) => void lines.push(`${level}: ${line}`);
   const log: Log = {
-    section: at('section'),
+    section: (kind, title) => at(`section ${kind}`)(title),
     info: at('info'),
     success: at('success'),
     warning: at('warning'),

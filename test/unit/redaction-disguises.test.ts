@@ -26,14 +26,14 @@ const REPORT: Report = { title: 'title', state: 'failed', summary: 'summary', fa
 
 /** A step's outlets by name: what is put into one comes out as its reader sees it. */
 const OUTLETS: Readonly<Record<string, (host: Host, text: string) => unknown>> = {
-  section: ({ log }, text) => log.section(text),
+  section: ({ log }, text) => log.section('result', text),
   info: ({ log }, text) => log.info(text),
   success: ({ log }, text) => log.success(text),
   warning: ({ log }, text) => log.warning(text),
   error: ({ log }, text) => log.error(text),
   debug: ({ log }, text) => log.debug(text),
   remote: ({ log }, text) => log.remote(text.split('\n')),
-  link: ({ log }, text) => log.info(log.link(`https://page.test/${text}`, text)),
+  link: ({ log }, text) => log.info(log.link(`https://page.test/${text}`)),
   'title of the report': (host, text) => host.report({ ...REPORT, title: text }, KEY),
   'summary of the report': (host, text) => host.report({ ...REPORT, summary: text }, KEY),
   'address of the report': (host, text) => host.report({ ...REPORT, url: `https://page.test/${text}` }, KEY),

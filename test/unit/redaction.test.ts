@@ -49,6 +49,7 @@ test.each(['section', 'info', 'success', 'warning', 'error', 'debug', 'remote'] 
     const { host, printed } = redactedLog(undefined, true);
     await host.conceal([new Secret('hunter2')]);
     if (outlet === 'remote') host.log.remote(['it is', 'hunter2 here']);
+    else if (outlet === 'section') host.log.section('result', 'it is hunter2 here');
     else host.log[outlet]('it is hunter2 here');
     expect(printed()).toContain('[redacted] here');
     expect(printed()).not.toContain('hunter2');

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { readCustomJob } from '../../shared/services/vertex-ai/custom-job-status.ts';
+import { readJob } from '../../shared/services/vertex-ai/job-status.ts';
 
 // Texts and codes of the kind that the service gives in a job's own `error`.
 it.each([
@@ -18,22 +18,22 @@ it.each([
   [99, 'Something new', 'code'],
 ] as const)('a failed job with code %j and %j failed for %s', (code, message, cause) => {
   const error = code === undefined ? {} : { error: { code, message } };
-  expect(readCustomJob({ state: 'JOB_STATE_FAILED', ...error }).failure).toEqual({ cause, message });
+  expect(readJob({ state: 'JOB_STATE_FAILED', ...error }).failure).toEqual({ cause, message });
 });
 
 it('a job that expired took too long, whatever its error says', () => {
   const job = { state: 'JOB_STATE_EXPIRED', error: { code: 13, message: 'Job ran out of time' } };
-  expect(readCustomJob(job)).toMatchObject({ phase: 'failed', failure: { cause: 'timeout' } });
+  expect(readJob(job)).toMatchObject({ phase: 'failed', failure: { cause: 'timeout' } });
 });
 
 it('a job that goes on or went well has no failure, whatever its error says', () => {
   for (const state of ['JOB_STATE_RUNNING', 'JOB_STATE_SUCCEEDED', 'JOB_STATE_CANCELLED'])
-    expect(readCustomJob({ state, error: { code: 1, message: 'CANCELED' } })).not.toHaveProperty('failure');
+    expect(readJob({ state, error: { code: 1, message: 'CANCELED' } })).not.toHaveProperty('failure');
 });
 
 it('a word that could be markup is only a word', () => {
-  expect(readCustomJob({ state: 'toString' })).toMatchObject({ phase: 'running', word: 'toString' });
-  expect(readCustomJob({ state: '\u001b[31mEVIL\n' }).word).toBe('EVIL');
+  expect(readJob({ state: 'toString' })).toMatchObject({ phase: 'running', word: 'toString' });
+  expect(readJob({ state: '\u001b[31mEVIL\n' }).word).toBe('EVIL');
 });
 
 it.each([
@@ -51,14 +51,14 @@ it.each([
   ['JOB_STATE_CANCELLED', 'cancelled'],
 ] as const)('a job in %s is %s', (state, phase) => {
   const job = { state };
-  const status = readCustomJob(job);
+  const status = readJob(job);
   expect(status).toMatchObject({ phase, word: state, parts: [], source: job });
   expect(status.ending).toBe(state === 'JOB_STATE_CANCELLING' ? true : undefined);
   expect(status.failure !== undefined).toBe(phase === 'failed');
 });
 
 it('a job without a state is one that the service has not decided on', () => {
-  expect(readCustomJob({})).toMatchObject({ phase: 'queued', word: 'JOB_STATE_UNSPECIFIED' });
+  expect(readJob({})).toMatchObject({ phase: 'queued', word: 'JOB_STATE_UNSPECIFIED' });
 });
 
 it.each([
@@ -68,5 +68,5 @@ it.each([
   ['insufficient capacity in the zone', 'quota'],
   [`${'x'.repeat(2_000)} quota`, 'code'],
 ] as const)('a job whose error has no code and says %j failed for %s', (message, cause) => {
-  expect(readCustomJob({ state: 'JOB_STATE_FAILED', error: { message } }).failure).toEqual({ cause, message });
+  expect(readJob({ state: 'JOB_STATE_FAILED', error: { message } }).failure).toEqual({ cause, message });
 });

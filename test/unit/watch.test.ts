@@ -2,10 +2,10 @@ import { describe, expect, it, test } from 'vitest';
 import { formatDuration } from '../../shared/clock.ts';
 import { type ErrorCode, SubmitError } from '../../shared/errors.ts';
 import type { CredentialSource } from '../../shared/identity/credential.ts';
-import type { ServiceClient } from '../../shared/identity/service-client.ts';
-import type { Job, Phase, RunStatus } from '../../shared/kind.ts';
+import type { Phase, Run, RunLog, RunStatus } from '../../shared/kind.ts';
 import { pollInterval, type WatchEnd, watch } from '../../shared/run/watch.ts';
 import { START, virtualClock } from '../contract/virtual-clock.ts';
+import { fakeRun, fakeSession } from './fake-plan.ts';
 import { recordingHost } from './recording-host.ts';
 
 const SECOND = 1_000;
@@ -70,6 +70,7 @@ async function watched(
     readonly abortMs?: number;
     /** The signal comes while the service is asked. */
     readonly abortDuringLook?: number;
+    readonly run?: Partial<Run>;
   } = {},
 ): Promise<Watched> {
   const clock = virtualClock();
@@ -78,7 +79,7 @@ async function watched(
   if (given.abortMs !== undefined) clock.after(given.abortMs, () => step.abort('SIGTERM'));
   const phases: string[] = [];
   const looksAt: number[] = [];
-  const job: Pick<Job, 'status'> = {
+  const run = fakeRun({
     status: async () => {
       looksAt.push(clock.now() - START);
       if (looksAt.length === given.abortDuringLook) step.abort('SIGTERM');
@@ -86,16 +87,14 @@ async function watched(
       if (found instanceof Error) throw found;
       return typeof found === 'function' ? found() : (found ?? status('queued'));
     },
-  };
+    ...given.run,
+  });
   const credential: Pick<CredentialSource, 'lastsUntil'> = {
     lastsUntil: () => (given.credentialMs === undefined ? undefined : START + given.credentialMs),
   };
-  const end = await watch(job as Job, 'job/7', {
-    client: {} as ServiceClient,
+  const end = await watch(run, 'job/7', {
+    session: fakeSession({ clock, log: host.log, signal: step.signal }),
     credential: credential as CredentialSource,
-    clock,
-    log: host.log,
-    signal: step.signal,
     deadline: START + (given.deadlineMs ?? 24 * HOUR),
     isNew: given.isNew ?? true,
     onPhase: ({ phase }) => phases.push(phase),
@@ -117,7 +116,7 @@ describe('a wait', () => {
       [10 * SECOND, RUNNING],
       [20 * SECOND, over],
     ]);
-    expect(end).toEqual({ end: 'over', status: over });
+    expect(end).toEqual({ end: 'over', status: over, log: undefined });
     expect(phases).toEqual(['queued', 'running', phase]);
     expect(lines).toEqual([
       'info:      0s queued    QUEUED',
@@ -128,7 +127,7 @@ describe('a wait', () => {
 
   it('ends at its deadline and not after it', async () => {
     const { end, waitedMs, looksAt } = await watched([[0, RUNNING]], { deadlineMs: 10 * MINUTE + 7 });
-    expect(end).toEqual({ end: 'deadline', status: RUNNING });
+    expect(end).toEqual({ end: 'deadline', status: RUNNING, log: undefined });
     expect(waitedMs).toBe(10 * MINUTE + 7);
     // One last look, at the very end.
     expect(looksAt.at(-1)).toBe(10 * MINUTE + 7);
@@ -142,12 +141,12 @@ describe('a wait', () => {
       ],
       { deadlineMs: MINUTE },
     );
-    expect(end).toEqual({ end: 'over', status: DONE });
+    expect(end).toEqual({ end: 'over', status: DONE, log: undefined });
   });
 
   it('ends half a minute before its last credential', async () => {
     const { end, waitedMs } = await watched([[0, RUNNING]], { credentialMs: HOUR });
-    expect(end).toEqual({ end: 'credential', status: RUNNING });
+    expect(end).toEqual({ end: 'credential', status: RUNNING, log: undefined });
     expect(waitedMs).toBeGreaterThanOrEqual(HOUR - 30 * SECOND);
     expect(waitedMs).toBeLessThan(HOUR);
   });
@@ -161,7 +160,7 @@ describe('a wait', () => {
 
   it('ends with the step, without another look', async () => {
     const { end, looksAt } = await watched([[0, RUNNING]], { abortMs: 90 * SECOND });
-    expect(end).toEqual({ end: 'aborted', status: RUNNING });
+    expect(end).toEqual({ end: 'aborted', status: RUNNING, log: undefined });
     expect(looksAt.every((at) => at < 90 * SECOND)).toBe(true);
   });
 
@@ -173,7 +172,7 @@ describe('a wait', () => {
       ],
       { abortDuringLook: 2 },
     );
-    expect(end).toEqual({ end: 'aborted', status: RUNNING });
+    expect(end).toEqual({ end: 'aborted', status: RUNNING, log: undefined });
   });
 });
 
@@ -187,7 +186,7 @@ describe('while the service is out of reach', () => {
       [39 * MINUTE, RUNNING],
       [50 * MINUTE, DONE],
     ]);
-    expect(end).toEqual({ end: 'over', status: DONE });
+    expect(end).toEqual({ end: 'over', status: DONE, log: undefined });
     const warnings = lines.filter((line) => line.startsWith('warning: '));
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toMatch(/^warning: +30m \d\ds .*the service: /);
@@ -212,7 +211,7 @@ describe('while the service is out of reach', () => {
       [40 * MINUTE, fault('service-unavailable')],
       [48 * MINUTE, DONE],
     ]);
-    expect(end).toEqual({ end: 'over', status: DONE });
+    expect(end).toEqual({ end: 'over', status: DONE, log: undefined });
     expect(lines.filter((line) => line.startsWith('warning: '))).toHaveLength(2);
   });
 
@@ -221,7 +220,7 @@ describe('while the service is out of reach', () => {
       [0, fault('service-unavailable')],
       [5 * MINUTE, DONE],
     ]);
-    expect(end).toEqual({ end: 'over', status: DONE });
+    expect(end).toEqual({ end: 'over', status: DONE, log: undefined });
     expect(lines.filter((line) => line.startsWith('warning: '))).toHaveLength(1);
   });
 
@@ -252,7 +251,7 @@ describe('while something that waiting seldom cures is in the way, such as a pro
       [30 * MINUTE, fault('service-unavailable', true)],
       [30 * MINUTE + 50 * SECOND, DONE],
     ]);
-    expect(end).toEqual({ end: 'over', status: DONE });
+    expect(end).toEqual({ end: 'over', status: DONE, log: undefined });
   });
 
   it('and then ends', async () => {
@@ -268,7 +267,7 @@ describe('while something that waiting seldom cures is in the way, such as a pro
 
 describe('a job that is not found', () => {
   it.each([
-    ['a new one may be unknown for a minute', true, 59 * SECOND, { end: 'over', status: DONE }],
+    ['a new one may be unknown for a minute', true, 59 * SECOND, { end: 'over', status: DONE, log: undefined }],
     ['a new one is lost after a minute', true, 2 * MINUTE, expect.any(SubmitError)],
     ['one that was there before is lost at once', false, SECOND, expect.any(SubmitError)],
   ])('%s', async (_what, isNew, seenMs, expected) => {
@@ -356,19 +355,152 @@ describe('what a wait prints', () => {
     ]);
     expect(lines.filter((line) => line.includes('train'))).toEqual([]);
   });
+});
 
-  test('what the job wrote follows, where it wrote something', async () => {
-    const found = [
-      status('running', 'RUNNING', { newLines: ['epoch 1', 'epoch 2'] }),
-      status('running', 'RUNNING', { newLines: [] }),
-      DONE,
-    ];
-    const { lines } = await watched([[0, () => found.shift() ?? DONE]]);
+/** A log that is written from its beginning for whoever reads it, a line at each look, and keeps what it was asked. */
+function logOf(lines: readonly string[], asked: string[]): (id: string) => RunLog {
+  return (id) => {
+    const left = [...lines];
+    return {
+      next: async () => {
+        asked.push(`${id} next`);
+        return left.splice(0, 1);
+      },
+      rest: async () => left.splice(0),
+    };
+  };
+}
+
+describe('what the job writes', () => {
+  const LIFE: Life = [
+    [0, status('queued')],
+    [10 * SECOND, RUNNING],
+    [12 * SECOND, DONE],
+  ];
+
+  it('follows its state, and is not asked for while it is queued', async () => {
+    const asked: string[] = [];
+    const { lines, end } = await watched(LIFE, { run: { log: logOf(['epoch 1', 'epoch 2'], asked) } });
     expect(lines).toEqual([
-      'info:      0s running   RUNNING',
+      'info:      0s queued    QUEUED',
+      'info:     10s running   RUNNING',
       'remote: epoch 1',
       'remote: epoch 2',
-      'info:      2s succeeded SUCCEEDED',
+      'info:     12s succeeded SUCCEEDED',
     ]);
+    expect(asked).toEqual(['job/7 next', 'job/7 next', 'job/7 next']);
+    expect(end).toMatchObject({ end: 'over', status: DONE });
+  });
+
+  it('is left to the end of the step where it was not read yet', async () => {
+    const { end } = await watched(LIFE, { run: { log: logOf(['1', '2', '3', '4', '5'], []) } });
+    const { log } = end as WatchEnd;
+    expect(await log?.rest(fakeSession(), DONE)).toEqual(['4', '5']);
+  });
+
+  it.each([
+    ['the deadline', { deadlineMs: 11 * SECOND }],
+    ['the credential', { credentialMs: 41 * SECOND }],
+    ['the step', { abortMs: 11 * SECOND }],
+  ])('is left to the end of the step where %s ends the wait', async (_what, given) => {
+    const { end } = await watched(LIFE, { ...given, run: { log: logOf(['1', '2', '3', '4', '5'], []) } });
+    const rest = await (end as WatchEnd).log?.rest(fakeSession(), DONE);
+    expect(rest?.at(-1)).toBe('5');
+    expect(rest?.[0]).not.toBe('1');
+  });
+
+  it('is read from its beginning by each watch, whoever asked for the state before', async () => {
+    const run = fakeRun({ status: async () => DONE, log: logOf(['epoch 1'], []) });
+    await run.status(fakeSession(), 'job/7');
+    for (const _watch of [1, 2]) {
+      const { lines } = await watched([], { run });
+      expect(lines).toEqual(['info:      0s succeeded SUCCEEDED', 'remote: epoch 1']);
+    }
+  });
+
+  it('costs no more than its lines where it cannot be had', async () => {
+    const refused = fault('service-unavailable');
+    const found = [refused, refused];
+    const log = () => ({
+      next: async () => {
+        const error = found.shift();
+        if (error !== undefined) throw error;
+        return ['epoch 1'];
+      },
+      rest: async () => [],
+    });
+    const { lines, end } = await watched(LIFE, { run: { log } });
+    expect(end).toMatchObject({ end: 'over' });
+    expect(lines).toContain('remote: epoch 1');
+  });
+});
+
+describe('a job that is late', () => {
+  const LATE = status('queued', 'LATE', { isLate: true, detail: 'no worker' });
+
+  /** A look at the job each second, and what the answers to `whyLate` were by then. */
+  async function lateFor(seconds: number, found: RunStatus = LATE) {
+    const asked: string[] = [];
+    const whyLate = async (_session: unknown, { word }: RunStatus) => {
+      asked.push(word);
+      return `pool ${asked.length}`;
+    };
+    // A run whose state is looked at in the first 20 s is looked at each second.
+    const result = await watched([[0, found]], { run: { whyLate }, deadlineMs: seconds * SECOND });
+    return { ...result, asked };
+  }
+
+  it.each([
+    [19, 1],
+    [20, 2],
+  ])(
+    'is asked why at its first look and at each twentieth after: %i more looks, asked %i times',
+    async (looks, times) => {
+      const { asked, looksAt } = await lateFor(looks);
+      expect(looksAt).toHaveLength(looks + 1);
+      expect(asked).toEqual(Array.from({ length: times }, () => 'LATE'));
+    },
+  );
+
+  it('is told of with what was found out last, before what the service says itself', async () => {
+    const { lines } = await lateFor(20);
+    expect(lines).toEqual([
+      'info:      0s queued    LATE · pool 1; no worker',
+      'info:     20s queued    LATE · pool 2; no worker',
+    ]);
+  });
+
+  it('is told of by what is known', async () => {
+    const { detail: _detail, ...silent } = LATE;
+    expect((await lateFor(0, silent)).lines).toEqual(['info:      0s queued    LATE · pool 1']);
+    expect((await watched([[0, LATE]], { deadlineMs: 0 })).lines).toEqual(['info:      0s queued    LATE · no worker']);
+    const { end, lines } = await watched([[0, silent]], { deadlineMs: 0 });
+    expect(lines).toEqual(['info:      0s queued    LATE']);
+    expect((end as WatchEnd).status).toEqual(silent);
+  });
+
+  it('is one whose state says so, and no other', async () => {
+    const { isLate: _isLate, ...punctual } = LATE;
+    for (const found of [punctual, { ...LATE, isLate: false }]) {
+      const { asked, lines } = await lateFor(25, found);
+      expect(asked).toEqual([]);
+      expect(lines).toEqual(['info:      0s queued    LATE · no worker']);
+    }
+  });
+
+  it('is asked why at once by each watch', async () => {
+    expect((await lateFor(5)).asked).toHaveLength(1);
+    const asked: string[] = [];
+    const run = fakeRun({
+      status: async () => LATE,
+      whyLate: async () => {
+        asked.push('why');
+        return 'pool';
+      },
+    });
+    for (const times of [1, 2]) {
+      await watched([], { run, deadlineMs: 5 * SECOND });
+      expect(asked).toHaveLength(times);
+    }
   });
 });

@@ -1,7 +1,7 @@
 import type { ByMark, FoundRun, Run } from '../../kind.ts';
 import { isOver } from '../../kind.ts';
 import type { DeliveryEnvironment } from './delivery-environment.ts';
-import { type Attempted, joined, keepsEarlier, markOf, statusUnlessGone } from './earlier.ts';
+import { type Attempted, joined, keepsEarlier, markOf, statusOnceVisible, statusUnlessGone } from './earlier.ts';
 import { LIST_DELAYS_MS, lookRepeatedly } from './look-up.ts';
 import { sendUntilKnown } from './send.ts';
 
@@ -14,13 +14,9 @@ export async function deliverByMark(delivery: ByMark, run: Run, environment: Del
   }
   const earlier = await latestRun(delivery, run, known, environment);
   if (earlier === undefined) return send(delivery, 1, environment);
-  // A new run may be unknown to reads for a moment, too.
-  const look = () => statusUnlessGone(run, earlier.id, environment);
-  const status = await lookRepeatedly(look, LIST_DELAYS_MS, session);
+  const status = await statusOnceVisible(run, earlier.id, environment);
   session.signal.throwIfAborted();
-  if (status === undefined)
-    session.log.info(`An earlier run of this step submitted ${earlier.id}, which no longer exists: submitting again`);
-  else if (await keepsEarlier(run, earlier.id, status, environment)) return { ...earlier, origin: 'found' };
+  if (await keepsEarlier(run, earlier.id, status, environment)) return { ...earlier, origin: 'found' };
   return send(delivery, earlier.attempt + 1, environment);
 }
 

@@ -2,6 +2,7 @@ import { SubmitError } from '../../errors.ts';
 import type { ByName, Run, RunStatus } from '../../kind.ts';
 import type { DeliveryEnvironment } from './delivery-environment.ts';
 import { type Attempted, joined, keepsEarlier, markOf, statusUnlessGone } from './earlier.ts';
+import { lookRepeatedly, STATE_DELAYS_MS } from './look-up.ts';
 import { sendUntilKnown } from './send.ts';
 
 /**
@@ -27,6 +28,7 @@ export async function deliverByName(delivery: ByName, run: Run, environment: Del
 }
 
 function send(delivery: ByName, attempt: number, environment: DeliveryEnvironment): Promise<Attempted> {
+  const { grace, session } = environment;
   const mark = markOf(environment, attempt);
   const id = delivery.id(mark);
   return sendUntilKnown<Attempted>(
@@ -36,7 +38,8 @@ function send(delivery: ByName, attempt: number, environment: DeliveryEnvironmen
       accept: () => ({ id, attempt, origin: 'created' }),
       refused: async (refusal, { isRepeated }) => {
         if (!delivery.isTaken(refusal)) return undefined;
-        const isOurs = await delivery.isOurs(environment.session, mark);
+        const look = () => delivery.isOurs(session.until(grace.lastTry), mark);
+        const isOurs = await lookRepeatedly(look, STATE_DELAYS_MS, session);
         if (isOurs === undefined) return undefined;
         if (!isOurs) throw taken(id, environment);
         return { id, attempt, origin: isRepeated ? 'created' : 'found' };

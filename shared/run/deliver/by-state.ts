@@ -35,12 +35,13 @@ export async function deliverByState(delivery: ByState, environment: DeliveryEnv
       attempt: 1,
       call: apply,
       accept: (answer) => known('created', answer, undefined),
-      refused: async ({ status }) => {
-        // The precondition failed, which another request for the same may have caused.
-        const now = status === 409 || status === 412 ? await delivery.readBack(session) : undefined;
+      refused: async ({ status }, { isRepeated }) => {
+        // The precondition failed, which another request for the same may have caused, or this one when it was first sent.
+        const now =
+          status === 409 || status === 412 ? await delivery.readBack(session.until(grace.lastTry)) : undefined;
         if (now === undefined) return undefined;
-        log.info('The same change was asked for in the meantime');
-        return known('found', undefined, now);
+        if (!isRepeated) log.info('The same change was asked for in the meantime');
+        return known(isRepeated ? 'created' : 'found', undefined, now);
       },
       recover: async (why) => {
         log.warning(`The response to the change was lost (${why}); reading back whether it came through`);

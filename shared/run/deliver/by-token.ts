@@ -1,7 +1,7 @@
 import { SubmitError } from '../../errors.ts';
 import type { ByToken, Run } from '../../kind.ts';
 import type { DeliveryEnvironment } from './delivery-environment.ts';
-import { type Attempted, joined, keepsEarlier, markOf } from './earlier.ts';
+import { type Attempted, joined, keepsEarlier, markOf, statusOnceVisible } from './earlier.ts';
 import { sendUntilKnown } from './send.ts';
 
 /** An answer to an attempt, and what it tells of who made the run. */
@@ -37,17 +37,18 @@ export async function deliverByToken(
       throw error;
     });
     if (answered === undefined) continue;
-    const status = await run.status(session, answered.id).catch((error: unknown) => {
-      // There is a job, which is to be cancelled with the step.
+    const { id, made, sentAt } = answered;
+    // Nobody had used this token: the run is this step's own, however soon it ended.
+    if (made === 'now') return answered;
+    const status = await statusOnceVisible(run, id, environment).catch((error: unknown) => {
       if (session.signal.aborted) return undefined;
       throw error;
     });
-    if (status === undefined) return { ...answered, origin: 'found' };
-    // Nobody had used this token: the run is this step's own, however soon it ended.
-    const { made, sentAt } = answered;
-    const startedAfter = sentAt !== undefined && status.startedAt !== undefined && status.startedAt >= sentAt;
-    if (made === 'now' || (made === 'unknown' && startedAfter)) return answered;
-    if (await keepsEarlier(run, answered.id, status, environment)) return { ...answered, origin: 'found' };
+    // There is a job, which is to be cancelled with the step.
+    if (session.signal.aborted) return { ...answered, origin: 'found' };
+    const startedAt = status?.startedAt;
+    if (made === 'unknown' && sentAt !== undefined && startedAt !== undefined && startedAt >= sentAt) return answered;
+    if (await keepsEarlier(run, id, status, environment)) return { ...answered, origin: 'found' };
   }
   return send(delivery, next, environment);
 }

@@ -3,6 +3,7 @@ import { SubmitError } from '../../errors.ts';
 import { isOver, type Run, type RunStatus, type SubmissionMark } from '../../kind.ts';
 import { attemptToken } from '../../submission-key.ts';
 import type { Delivered, DeliveryEnvironment } from './delivery-environment.ts';
+import { LIST_DELAYS_MS, lookRepeatedly } from './look-up.ts';
 
 /** A run of the submission, before it is known what can be done with it. */
 export type Attempted = Omit<Delivered, 'run'>;
@@ -35,16 +36,29 @@ export function statusUnlessGone(
   });
 }
 
+/** The same of a run that may be new, and unknown to reads for a moment. */
+export function statusOnceVisible(
+  run: Run,
+  id: string,
+  environment: DeliveryEnvironment,
+): Promise<RunStatus | undefined> {
+  return lookRepeatedly(() => statusUnlessGone(run, id, environment), LIST_DELAYS_MS, environment.session);
+}
+
 /** Whether an earlier run of the step is this one's result: while it is active, and on an automatic retry after a success. */
 export async function keepsEarlier(
   run: Run,
   id: string,
-  seen: RunStatus,
+  seen: RunStatus | undefined,
   environment: DeliveryEnvironment,
 ): Promise<boolean> {
   const { context, session } = environment;
   const { log } = session;
-  const status = await settled(run, id, seen, environment);
+  const status = seen && (await settled(run, id, seen, environment));
+  if (status === undefined) {
+    log.info(`An earlier run of this step submitted ${id}, which no longer exists: submitting again`);
+    return false;
+  }
   if (!isOver(status)) {
     log.info(`This step's submission is ${id}, which is ${status.phase}: attaching to it`);
     return true;
@@ -58,14 +72,19 @@ export async function keepsEarlier(
   return kept;
 }
 
-/** Waits until a run that is on its way to an end has one: it should neither be attached to nor be run in parallel. */
-async function settled(run: Run, id: string, seen: RunStatus, { session }: DeliveryEnvironment): Promise<RunStatus> {
-  const { clock, log, signal } = session;
+/** Waits until a run that is on its way to an end has one, or is gone: it should neither be attached to nor be run in parallel. */
+async function settled(
+  run: Run,
+  id: string,
+  seen: RunStatus,
+  environment: DeliveryEnvironment,
+): Promise<RunStatus | undefined> {
+  const { clock, log, signal } = environment.session;
   const startedAt = clock.now();
-  let status = seen;
+  let status: RunStatus | undefined = seen;
   if (status.ending === true && !isOver(status))
     log.info(`The earlier run ${id} is ending (${status.word}); waiting to see how`);
-  while (status.ending === true && !isOver(status)) {
+  while (status?.ending === true && !isOver(status)) {
     if (clock.now() - startedAt > ENDING_LIMIT_MS) {
       throw new SubmitError('wait-deadline', {
         happened: `The earlier run ${id} of this step is still terminating after ${formatDuration(ENDING_LIMIT_MS)}; nothing new was submitted`,
@@ -78,7 +97,7 @@ async function settled(run: Run, id: string, seen: RunStatus, { session }: Deliv
     }
     await clock.sleep(ENDING_POLL_MS, signal);
     signal.throwIfAborted();
-    status = await run.status(session, id);
+    status = await statusUnlessGone(run, id, environment);
   }
   return status;
 }
