@@ -1,15 +1,13 @@
 import type { CiContext } from '../shared/host/ci-context.ts';
+import { defined } from '../shared/json.ts';
 import type { Env } from './buildkite-settings.ts';
 
 /** https://buildkite.com/docs/pipelines/configure/environment-variables */
 export function buildkiteContext(env: Env): CiContext {
-  const present = <K extends string>(key: K, value: string | undefined) =>
-    (value === undefined || value === '' || value === 'false' ? {} : { [key]: value }) as {
-      readonly [P in K]?: string;
-    };
+  // A build without a pull request says `false`.
+  const present = (value: string | undefined) => (value === '' || value === 'false' ? undefined : value);
   const retries = Number(env.BUILDKITE_RETRY_COUNT ?? '0');
   const attempt = Number.isSafeInteger(retries) && retries > 0 ? retries + 1 : 1;
-  const repositoryUrl = httpsUrl(env.BUILDKITE_REPO);
   return {
     platform: 'buildkite',
     repository: `${env.BUILDKITE_ORGANIZATION_SLUG ?? 'unknown'}/${env.BUILDKITE_PIPELINE_SLUG ?? 'unknown'}`,
@@ -21,11 +19,13 @@ export function buildkiteContext(env: Env): CiContext {
     step: env.BUILDKITE_STEP_ID ?? env.BUILDKITE_STEP_KEY ?? '',
     attempt,
     retry: attempt === 1 ? 'none' : env.BUILDKITE_RETRY_TYPE === 'automatic' ? 'automatic' : 'manual',
-    ...present('repositoryUrl', repositoryUrl),
-    ...present('branch', env.BUILDKITE_TAG ? undefined : env.BUILDKITE_BRANCH),
-    ...present('tag', env.BUILDKITE_TAG),
-    ...present('pullRequest', env.BUILDKITE_PULL_REQUEST),
-    ...present('parallelIndex', env.BUILDKITE_PARALLEL_JOB),
+    ...defined({
+      repositoryUrl: httpsUrl(env.BUILDKITE_REPO),
+      branch: env.BUILDKITE_TAG ? undefined : present(env.BUILDKITE_BRANCH),
+      tag: present(env.BUILDKITE_TAG),
+      pullRequest: present(env.BUILDKITE_PULL_REQUEST),
+      parallelIndex: present(env.BUILDKITE_PARALLEL_JOB),
+    }),
   };
 }
 

@@ -1,4 +1,4 @@
-import { isObject, type Json, parseJson } from '../shared/json.ts';
+import { isArray, isObject, type Json, parseJson, tryParseJson } from '../shared/json.ts';
 import { choice, duration, list, type Settings, withDefault } from '../shared/settings/settings.ts';
 
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -49,8 +49,8 @@ export function readPluginConfiguration(
 ): { settings: ReadonlyMap<string, Json>; problem?: string } {
   const own = env.BUILDKITE_PLUGIN_CONFIGURATION;
   if (own !== undefined && own !== '') return fromJson(own, 'BUILDKITE_PLUGIN_CONFIGURATION');
-  const all = parsed(env.BUILDKITE_PLUGINS ?? '[]');
-  const candidates = (Array.isArray(all) ? all : []).flatMap((entry: Json) =>
+  const all = tryParseJson(env.BUILDKITE_PLUGINS ?? '[]');
+  const candidates = (isArray(all) ? all : []).flatMap((entry) =>
     isObject(entry)
       ? Object.values(entry).filter((config) => isObject(config) && kinds.includes(String(config.job)))
       : [],
@@ -72,14 +72,6 @@ function fromJson(text: string, name: string): { settings: ReadonlyMap<string, J
   }
   // What it is instead is not shown: a key may be among the settings.
   return { settings: new Map(), problem: `${name} is not a JSON object` };
-}
-
-function parsed(text: string): Json | undefined {
-  try {
-    return parseJson(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** A setting without a value is not set. An id too large for a number is its digits. */

@@ -7,7 +7,7 @@ import type { Host, Outputs, SubjectTokenSource } from '../shared/host/host.ts';
 import { variableName } from '../shared/host/output-names.ts';
 import { outputsFileProblems, readOutputsFile, writeOutputsFiles } from '../shared/host/outputs-file.ts';
 import { type ProtectedVariables, protectedBut } from '../shared/host/protected-variables.ts';
-import type { Json } from '../shared/json.ts';
+import { defined, type Json } from '../shared/json.ts';
 import { PROJECT } from '../shared/project.ts';
 import { plainLine } from '../shared/remote-text.ts';
 import { Secret } from '../shared/secret.ts';
@@ -22,48 +22,19 @@ export const TOKEN_VARIABLE = 'BITBUCKET_STEP_OIDC_TOKEN';
  * Facts of a step without `BITBUCKET_`. Not among them are the step's tokens and files.
  * https://support.atlassian.com/bitbucket-cloud/docs/variables-and-secrets/
  */
-const FACTS = [
-  'BOOKMARK',
-  'BRANCH',
-  'BUILD_NUMBER',
-  'CLONE_DIR',
-  'COMMIT',
-  'DEPLOYMENT_ENVIRONMENT',
-  'DEPLOYMENT_ENVIRONMENT_UUID',
-  'EXIT_CODE',
-  'GIT_HTTP_ORIGIN',
-  'GIT_SSH_ORIGIN',
-  'PARALLEL_STEP',
-  'PARALLEL_STEP_COUNT',
-  'PIPELINE_UUID',
-  'PROJECT_KEY',
-  'PROJECT_UUID',
-  'PR_DESTINATION_BRANCH',
-  'PR_DESTINATION_COMMIT',
-  'PR_ID',
-  'REPO_FULL_NAME',
-  'REPO_IS_PRIVATE',
-  'REPO_OWNER',
-  'REPO_OWNER_UUID',
-  'REPO_SLUG',
-  'REPO_UUID',
-  'STEP_RUN_NUMBER',
-  'STEP_TRIGGERER_UUID',
-  'STEP_UUID',
-  'TAG',
-  'WORKSPACE',
-  'WORKSPACE_UUID',
-];
+const FACTS = `
+  BOOKMARK BRANCH BUILD_NUMBER CLONE_DIR COMMIT DEPLOYMENT_ENVIRONMENT DEPLOYMENT_ENVIRONMENT_UUID EXIT_CODE
+  GIT_HTTP_ORIGIN GIT_SSH_ORIGIN PARALLEL_STEP PARALLEL_STEP_COUNT PIPELINE_UUID PROJECT_KEY PROJECT_UUID
+  PR_DESTINATION_BRANCH PR_DESTINATION_COMMIT PR_ID REPO_FULL_NAME REPO_IS_PRIVATE REPO_OWNER REPO_OWNER_UUID
+  REPO_SLUG REPO_UUID STEP_RUN_NUMBER STEP_TRIGGERER_UUID STEP_UUID TAG WORKSPACE WORKSPACE_UUID
+`;
 /** Variables of a pipe that may hold credentials of the CI. */
-export const BITBUCKET_PROTECTED: ProtectedVariables = protectedBut(
-  /^(?:BITBUCKET|PIPELINES)_/i,
-  FACTS.map((name) => `BITBUCKET_${name}`),
-);
+export const BITBUCKET_PROTECTED: ProtectedVariables = protectedBut(/^(?:BITBUCKET|PIPELINES)_/i, 'BITBUCKET_', FACTS);
 const DEFAULT_OUTPUTS_FILE = '.keyless-submit/outputs.json';
 // Bitbucket's limit on one audience of a step.
 const AUDIENCE_LIMIT = 150;
 
-export interface BitbucketEnvironment {
+interface BitbucketEnvironment {
   readonly env: Env;
   readonly settings: ReadonlyMap<string, Json>;
   readonly files: Files;
@@ -176,8 +147,6 @@ export function bitbucketContext(env: Env): CiContext {
     env.BITBUCKET_REPO_FULL_NAME ?? `${env.BITBUCKET_WORKSPACE ?? 'unknown'}/${env.BITBUCKET_REPO_SLUG ?? 'unknown'}`;
   const buildNumber = env.BITBUCKET_BUILD_NUMBER ?? '0';
   const attempt = Number(env.BITBUCKET_STEP_RUN_NUMBER ?? '1');
-  const present = <K extends string>(key: K, value: string | undefined) =>
-    (value === undefined || value === '' ? {} : { [key]: value }) as { readonly [P in K]?: string };
   return {
     platform: 'bitbucket',
     repository,
@@ -194,11 +163,13 @@ export function bitbucketContext(env: Env): CiContext {
     attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1,
     // A step's retry strategy cannot be told from a person's re-run; only failed steps are run again, so a success is kept.
     retry: attempt > 1 ? 'automatic' : 'none',
-    ...present('branch', env.BITBUCKET_BRANCH),
-    ...present('tag', env.BITBUCKET_TAG),
-    ...present('pullRequest', env.BITBUCKET_PR_ID),
-    ...present('parallelIndex', env.BITBUCKET_PARALLEL_STEP),
-    ...present('deploymentEnvironment', env.BITBUCKET_DEPLOYMENT_ENVIRONMENT),
+    ...defined({
+      branch: env.BITBUCKET_BRANCH || undefined,
+      tag: env.BITBUCKET_TAG || undefined,
+      pullRequest: env.BITBUCKET_PR_ID || undefined,
+      parallelIndex: env.BITBUCKET_PARALLEL_STEP || undefined,
+      deploymentEnvironment: env.BITBUCKET_DEPLOYMENT_ENVIRONMENT || undefined,
+    }),
   };
 }
 

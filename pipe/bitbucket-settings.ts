@@ -1,4 +1,4 @@
-import { isObject, type Json, type JsonObject, parseJson } from '../shared/json.ts';
+import { type Json, type JsonObject, tryParseJson } from '../shared/json.ts';
 import { nearestName } from '../shared/settings/nearest-name.ts';
 import { list, type Setting, type Settings } from '../shared/settings/settings.ts';
 
@@ -78,36 +78,28 @@ function decode(text: string, form: Setting['form']): Json {
     case 'flag':
       return FLAGS[text.toLowerCase()] ?? text;
     case 'list':
-      return text.trimStart().startsWith('[') ? (json(text) ?? text) : [text];
+      return text.trimStart().startsWith('[') ? jsonOrText(text) : [text];
     case 'map':
     case 'values':
     case 'objects':
-      return json(text) ?? text;
+      return jsonOrText(text);
   }
 }
 
 function decodeItems(items: readonly string[], form: Setting['form']): Json {
-  if (form === 'objects') return items.map((item) => json(item) ?? item);
+  if (form === 'objects') return items.map(jsonOrText);
   if (form !== 'map' && form !== 'values') return items;
-  const entries = items.map((item) => {
+  if (items.some((item) => item.indexOf('=') < 1)) return items;
+  const texts = items.map((item) => {
     const split = item.indexOf('=');
-    return split < 1 ? undefined : ([item.slice(0, split), item.slice(split + 1)] as const);
+    return [item.slice(0, split), item.slice(split + 1)] as const;
   });
-  if (entries.some((entry) => entry === undefined)) return items;
-  const texts = entries.flatMap((entry) => (entry === undefined ? [] : [entry]));
-  return Object.fromEntries(form === 'map' ? texts : texts.map(([path, text]) => [path, scalar(text)])) as JsonObject;
+  return Object.fromEntries(
+    form === 'map' ? texts : texts.map(([path, text]) => [path, jsonOrText(text)]),
+  ) as JsonObject;
 }
 
-/** `set` values: numbers, booleans and structures as JSON writes them, anything else is text. */
-function scalar(text: string): Json {
-  return json(text) ?? text;
-}
-
-function json(text: string): Json | undefined {
-  try {
-    const value = parseJson(text);
-    return isObject(value) ? { ...value } : value;
-  } catch {
-    return undefined;
-  }
+/** Numbers, booleans and structures as JSON writes them; anything else is text. */
+function jsonOrText(text: string): Json {
+  return tryParseJson(text) ?? text;
 }
