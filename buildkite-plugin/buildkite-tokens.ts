@@ -11,7 +11,7 @@ const TIMEOUT_MS = 60_000;
 const CHANGING_CLAIMS: ReadonlySet<string> = new Set(['build_id', 'job_id', 'agent_id']);
 
 /** The arguments of `buildkite-agent oidc request-token`. Newer flags are used only when asked for: older agents refuse them. */
-export function requestTokenArguments(
+function requestTokenArguments(
   audience: string,
   lifetimeSeconds: number | undefined,
   { 'oidc-claims': claims, 'oidc-subject-claim': subjectClaim }: SettingValues<typeof buildkiteSettings>,

@@ -33,7 +33,7 @@ export interface BindEnvironment {
   readonly protectedVariables: ProtectedVariables;
 }
 
-export type RunValues = SettingValues<ReturnType<typeof runSettings>>;
+type RunValues = SettingValues<ReturnType<typeof runSettings>>;
 
 /** A step whose every setting is checked. */
 export interface BoundRun {

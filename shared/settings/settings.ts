@@ -6,7 +6,7 @@ import { Secret } from '../secret.ts';
 import { nearestName } from './nearest-name.ts';
 
 /** How a setting is written, so that a CI whose variables are all text knows how to read it. */
-export type SettingForm = 'text' | 'flag' | 'list' | 'map' | 'values' | 'objects' | 'document';
+type SettingForm = 'text' | 'flag' | 'list' | 'map' | 'values' | 'objects' | 'document';
 
 /** One setting: the only source of its parsing, its faults, and everything that users read about it. */
 export interface Setting<T = unknown> {

@@ -7,7 +7,7 @@ import { type Faults, showValue } from './settings.ts';
 import { fillEverywhere, fillPlaceholders, type Placeholders } from './template.ts';
 
 /** Larger specs are refused: no service takes them, and a wrong path should not fill the memory. */
-export const SPEC_LIMIT_BYTES = 4 * 1024 * 1024;
+const SPEC_LIMIT_BYTES = 4 * 1024 * 1024;
 const ALIAS_LIMIT = 100;
 /** The parser goes through all anchors for each alias. */
 const MOST_ALIASES = 1_000;
