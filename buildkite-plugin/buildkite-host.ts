@@ -1,8 +1,8 @@
 import type { Files } from '../shared/files.ts';
 import type { Host, Outputs } from '../shared/host/host.ts';
-import { outputsFileProblems, writeOutputsFiles } from '../shared/host/outputs-file.ts';
+import { outputsFileProblems, readOutputs, writeOutputsFiles } from '../shared/host/outputs-file.ts';
 import { type ProtectedVariables, protectedBut } from '../shared/host/protected-variables.ts';
-import { defined, isObject, type Json, stringifyJson, textAt, tryParseJson } from '../shared/json.ts';
+import { defined, type Json, stringifyJson } from '../shared/json.ts';
 import { PROJECT } from '../shared/project.ts';
 import { plainLine } from '../shared/remote-text.ts';
 import { collectFaults, parseSettings, type SettingValues } from '../shared/settings/settings.ts';
@@ -19,79 +19,20 @@ import { forgetJob, rememberJob } from './remembered-job.ts';
  * Facts of a build without `BUILDKITE_`. Not among them are the agent's own settings and credentials, and the configuration of plugins.
  * https://buildkite.com/docs/pipelines/configure/environment-variables
  */
-const FACTS = [
-  'AGENT_ID',
-  'AGENT_META_DATA_QUEUE',
-  'AGENT_NAME',
-  'BRANCH',
-  'BUILD_AUTHOR',
-  'BUILD_AUTHOR_EMAIL',
-  'BUILD_CHECKOUT_PATH',
-  'BUILD_CREATOR',
-  'BUILD_CREATOR_EMAIL',
-  'BUILD_CREATOR_TEAMS',
-  'BUILD_ID',
-  'BUILD_NUMBER',
-  'BUILD_PATH',
-  'BUILD_URL',
-  'CLUSTER_ID',
-  'CLUSTER_NAME',
-  'COMMIT',
-  'COMMIT_RESOLVED',
-  'COMPUTE_TYPE',
-  'GITHUB_DEPLOYMENT_ENVIRONMENT',
-  'GITHUB_DEPLOYMENT_ID',
-  'GITHUB_DEPLOYMENT_TASK',
-  'GITHUB_EVENT',
-  'GROUP_ID',
-  'GROUP_KEY',
-  'GROUP_LABEL',
-  'JOB_ID',
-  'LABEL',
-  'MERGE_QUEUE_BASE_BRANCH',
-  'MERGE_QUEUE_BASE_COMMIT',
-  'MESSAGE',
-  'ORGANIZATION_ID',
-  'ORGANIZATION_SLUG',
-  'PARALLEL_JOB',
-  'PARALLEL_JOB_COUNT',
-  'PIPELINE_DEFAULT_BRANCH',
-  'PIPELINE_ID',
-  'PIPELINE_NAME',
-  'PIPELINE_PROVIDER',
-  'PIPELINE_SLUG',
-  'PIPELINE_TEAMS',
-  'PULL_REQUEST',
-  'PULL_REQUEST_BASE_BRANCH',
-  'PULL_REQUEST_DRAFT',
-  'PULL_REQUEST_LABELS',
-  'PULL_REQUEST_REPO',
-  'REBUILT_FROM_BUILD_ID',
-  'REBUILT_FROM_BUILD_NUMBER',
-  'REFSPEC',
-  'REPO',
-  'RETRY_COUNT',
-  'RETRY_TYPE',
-  'SOURCE',
-  'STEP_ID',
-  'STEP_KEY',
-  'TAG',
-  'TIMEOUT',
-  'TRIGGERED_FROM_BUILD_ID',
-  'TRIGGERED_FROM_BUILD_NUMBER',
-  'TRIGGERED_FROM_BUILD_PIPELINE_SLUG',
-  'UNBLOCKER',
-  'UNBLOCKER_EMAIL',
-  'UNBLOCKER_ID',
-  'UNBLOCKER_NAME',
-  'UNBLOCKER_TEAMS',
-];
+const FACTS = `
+  AGENT_ID AGENT_META_DATA_QUEUE AGENT_NAME BRANCH BUILD_AUTHOR BUILD_AUTHOR_EMAIL BUILD_CHECKOUT_PATH BUILD_CREATOR
+  BUILD_CREATOR_EMAIL BUILD_CREATOR_TEAMS BUILD_ID BUILD_NUMBER BUILD_PATH BUILD_URL CLUSTER_ID CLUSTER_NAME COMMIT
+  COMMIT_RESOLVED COMPUTE_TYPE GITHUB_DEPLOYMENT_ENVIRONMENT GITHUB_DEPLOYMENT_ID GITHUB_DEPLOYMENT_TASK GITHUB_EVENT
+  GROUP_ID GROUP_KEY GROUP_LABEL JOB_ID LABEL MERGE_QUEUE_BASE_BRANCH MERGE_QUEUE_BASE_COMMIT MESSAGE ORGANIZATION_ID
+  ORGANIZATION_SLUG PARALLEL_JOB PARALLEL_JOB_COUNT PIPELINE_DEFAULT_BRANCH PIPELINE_ID PIPELINE_NAME
+  PIPELINE_PROVIDER PIPELINE_SLUG PIPELINE_TEAMS PULL_REQUEST PULL_REQUEST_BASE_BRANCH PULL_REQUEST_DRAFT
+  PULL_REQUEST_LABELS PULL_REQUEST_REPO REBUILT_FROM_BUILD_ID REBUILT_FROM_BUILD_NUMBER REFSPEC REPO RETRY_COUNT
+  RETRY_TYPE SOURCE STEP_ID STEP_KEY TAG TIMEOUT TRIGGERED_FROM_BUILD_ID TRIGGERED_FROM_BUILD_NUMBER
+  TRIGGERED_FROM_BUILD_PIPELINE_SLUG UNBLOCKER UNBLOCKER_EMAIL UNBLOCKER_ID UNBLOCKER_NAME UNBLOCKER_TEAMS
+`;
 /** Variables of a job that may hold credentials of the CI. */
 export const BUILDKITE_PROTECTED: ProtectedVariables = {
-  ...protectedBut(
-    /^BUILDKITE_/i,
-    FACTS.map((name) => `BUILDKITE_${name}`),
-  ),
+  ...protectedBut(/^BUILDKITE_/i, 'BUILDKITE_', FACTS),
   ofSettings: /^BUILDKITE_PLUGIN/,
 };
 const REPORT_TIMEOUT_MS = 10_000;
@@ -227,21 +168,11 @@ function withinLimit(outputs: Outputs): Outputs {
   return Object.fromEntries(entries);
 }
 
-function readOutputs(text: string): Outputs | undefined {
-  const outputs = tryParseJson(text);
-  return isObject(outputs)
-    ? Object.fromEntries(Object.keys(outputs).map((name) => [name, textAt(outputs, name) ?? '']))
-    : undefined;
-}
-
 /** The plugin's own settings. Faults in them end the run before any is used; until then the defaults stand. */
 function ownSettings(settings: ReadonlyMap<string, Json>): SettingValues<typeof buildkiteSettings> {
+  const faults = collectFaults((name) => name);
   return (
-    parseSettings(
-      buildkiteSettings,
-      settings,
-      collectFaults((name) => name),
-    ) ?? {
+    parseSettings(buildkiteSettings, settings, faults) ?? {
       'oidc-claims': [],
       'oidc-subject-claim': undefined,
       'oidc-lifetime': undefined,

@@ -1,4 +1,4 @@
-import { isObject, type Json, parseJson, tryParseJson } from '../shared/json.ts';
+import { isArray, isObject, type Json, parseJson, tryParseJson } from '../shared/json.ts';
 import { choice, duration, list, type Settings, withDefault } from '../shared/settings/settings.ts';
 
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -50,7 +50,7 @@ export function readPluginConfiguration(
   const own = env.BUILDKITE_PLUGIN_CONFIGURATION;
   if (own !== undefined && own !== '') return fromJson(own, 'BUILDKITE_PLUGIN_CONFIGURATION');
   const all = tryParseJson(env.BUILDKITE_PLUGINS ?? '[]');
-  const candidates = (Array.isArray(all) ? all : []).flatMap((entry: Json) =>
+  const candidates = (isArray(all) ? all : []).flatMap((entry) =>
     isObject(entry)
       ? Object.values(entry).filter((config) => isObject(config) && kinds.includes(String(config.job)))
       : [],

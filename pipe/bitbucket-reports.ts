@@ -1,4 +1,5 @@
 import type { Report } from '../shared/host/report.ts';
+import { isSuccess } from '../shared/http/http.ts';
 import { urlPart } from '../shared/http/url-part.ts';
 import { plainLine, plainText } from '../shared/remote-text.ts';
 import type { Env } from './bitbucket-settings.ts';
@@ -35,7 +36,7 @@ export function reportBody(report: Report, reporter: string, id: string): Record
  */
 export async function putReport(env: Env, id: string, body: Record<string, unknown>): Promise<void> {
   const { status, answer } = await requestReport(env, 'PUT', id, JSON.stringify(body));
-  if (status < 200 || status >= 300) throw new Error(`Bitbucket answered ${status}: ${plainLine(answer, 200)}`);
+  if (!isSuccess({ status })) throw new Error(`Bitbucket answered ${status}: ${plainLine(answer, 200)}`);
 }
 
 /**
@@ -44,7 +45,7 @@ export async function putReport(env: Env, id: string, body: Record<string, unkno
  */
 export async function deleteReport(env: Env, id: string): Promise<void> {
   const { status, answer } = await requestReport(env, 'DELETE', id, '');
-  if (status !== 404 && (status < 200 || status >= 300))
+  if (status !== 404 && !isSuccess({ status }))
     throw new Error(`Bitbucket answered ${status}: ${plainLine(answer, 200)}`);
 }
 

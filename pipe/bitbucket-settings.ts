@@ -89,18 +89,17 @@ function decode(text: string, form: Setting['form']): Json {
 function decodeItems(items: readonly string[], form: Setting['form']): Json {
   if (form === 'objects') return items.map(jsonOrText);
   if (form !== 'map' && form !== 'values') return items;
-  const entries = items.map((item) => {
+  if (items.some((item) => item.indexOf('=') < 1)) return items;
+  const texts = items.map((item) => {
     const split = item.indexOf('=');
-    return split < 1 ? undefined : ([item.slice(0, split), item.slice(split + 1)] as const);
+    return [item.slice(0, split), item.slice(split + 1)] as const;
   });
-  if (entries.some((entry) => entry === undefined)) return items;
-  const texts = entries.flatMap((entry) => (entry === undefined ? [] : [entry]));
   return Object.fromEntries(
     form === 'map' ? texts : texts.map(([path, text]) => [path, jsonOrText(text)]),
   ) as JsonObject;
 }
 
-/** Numbers, booleans and structures as JSON writes them, anything else is text. */
+/** Numbers, booleans and structures as JSON writes them; anything else is text. */
 function jsonOrText(text: string): Json {
   return tryParseJson(text) ?? text;
 }

@@ -1,7 +1,9 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
+import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
 import { createWorld, type World } from '../test/simulators/world.ts';
 import { createsJob } from './bench-cases.ts';
 import { runStep, type StepProcess } from './ci-step.ts';
@@ -14,10 +16,21 @@ export interface Timing {
   readonly accepted: number;
 }
 
-export interface Bench {
+interface Bench {
   readonly world: World;
   time(step: StepProcess): Promise<Timing>;
   close(): Promise<void>;
+}
+
+/** What was measured on. */
+export const MACHINE = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${process.platform}, Node ${process.version}`;
+
+/** How many rounds `--runs` asks for. */
+export function roundsWanted(standard: number): number {
+  const { values } = parseArgs({ options: { runs: { type: 'string', default: String(standard) } } });
+  const rounds = Number(values.runs);
+  if (!Number.isSafeInteger(rounds) || rounds < 1) throw new Error('--runs must be a whole number from 1');
+  return rounds;
 }
 
 const LIMIT_MS = 30_000;
@@ -56,7 +69,7 @@ export async function wallTime(step: StepProcess): Promise<number> {
   return seconds * 1000;
 }
 
-export interface Footprint {
+interface Footprint {
   readonly peakMib: number;
   /** Bytes of the bundle's files that were loaded. */
   readonly loadedBytes: number;
@@ -74,7 +87,7 @@ export async function footprint(step: StepProcess, bundle: string, file: string)
   };
 }
 
-export interface Observed {
+interface Observed {
   readonly seconds: number;
   readonly peakMib: number;
   /** Of its processors, in user and system mode. */

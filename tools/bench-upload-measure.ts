@@ -24,7 +24,7 @@ export interface Deployer {
   prepare(world: World): Promise<StepProcess>;
 }
 
-export interface UploadBench extends AsyncDisposable {
+interface UploadBench extends AsyncDisposable {
   /** Deploys once; what was uploaded before stays there. */
   deploy(deployer: Deployer, folder: string, roundTripMs: number): Promise<Upload>;
 }

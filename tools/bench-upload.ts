@@ -1,11 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { MACHINE, roundsWanted } from './bench-measure.ts';
 import { type Deployer, deployersOf, medians, type Upload, uploadBench } from './bench-upload-measure.ts';
 import { writeLargeOutput } from './bench-upload-output.ts';
 import { type Condition, type UploadResults, uploadMarkdown } from './bench-upload-table.ts';
 import { makePackagings } from './packagings.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 const SIZE = { files: 5_000, bytes: 200_000_000 };
 const ROUND_TRIP_MS = 50;
@@ -21,7 +20,7 @@ async function benchUpload(folder: string, rounds: number): Promise<UploadResult
     if (process.stderr.isTTY) process.stderr.write(`\rround ${round} of ${rounds}\r`);
   }
   return {
-    machine: `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${process.platform}, Node ${process.version}`,
+    machine: MACHINE,
     rounds,
     roundTripMs: ROUND_TRIP_MS,
     size: SIZE,
@@ -44,10 +43,4 @@ async function everyCondition(deployer: Deployer, folder: string): Promise<Recor
   return { cold, warm, far: await away.deploy(deployer, folder, ROUND_TRIP_MS) };
 }
 
-const { values } = parseArgs({ options: { runs: { type: 'string', default: '3' } } });
-const rounds = Number(values.runs);
-if (!Number.isSafeInteger(rounds) || rounds < 1) throw new Error('--runs must be a whole number from 1');
-const folder = mkdtempSync(join(tmpdir(), 'keyless-submit-bench-'));
-process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
-console.log(uploadMarkdown(await benchUpload(folder, rounds)));
+console.log(uploadMarkdown(await benchUpload(temporaryFolder('bench'), roundsWanted(3))));

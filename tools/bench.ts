@@ -1,11 +1,19 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { agentStandIn, type BenchCase, benchCases } from './bench-cases.ts';
-import { bundleBytes, createBench, footprint, median, type Timing, wallTime } from './bench-measure.ts';
+import {
+  bundleBytes,
+  createBench,
+  footprint,
+  MACHINE,
+  median,
+  roundsWanted,
+  type Timing,
+  wallTime,
+} from './bench-measure.ts';
 import { type BenchResults, type CaseResults, markdown } from './bench-table.ts';
 import { makePackagings, type Packagings } from './packagings.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 const ROUND_TRIP_MS = 50;
 const FOOTPRINTS = 3;
@@ -53,7 +61,7 @@ async function bench(folder: string, rounds: number): Promise<BenchResults> {
   return {
     rounds,
     roundTripMs: ROUND_TRIP_MS,
-    machine: `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${process.platform}, Node ${process.version}`,
+    machine: MACHINE,
     emptyMs: median(emptyTimes),
     emptyMib: (await footprint(empty, folder, file)).peakMib,
     agentMs: median(agentTimes),
@@ -93,10 +101,4 @@ function agentCall(folder: string) {
   return { command: join(bin, 'buildkite-agent'), args: ['oidc'], cwd: folder, env: {} };
 }
 
-const { values } = parseArgs({ options: { runs: { type: 'string', default: '15' } } });
-const rounds = Number(values.runs);
-if (!Number.isSafeInteger(rounds) || rounds < 1) throw new Error('--runs must be a whole number from 1');
-const folder = mkdtempSync(join(tmpdir(), 'keyless-submit-bench-'));
-process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
-console.log(markdown(await bench(folder, rounds)));
+console.log(markdown(await bench(temporaryFolder('bench'), roundsWanted(15))));

@@ -4,7 +4,7 @@ import { type BuildResult, build, type Plugin } from 'esbuild';
 
 const ROOT = join(import.meta.dirname, '..');
 
-export const BUNDLES = {
+const BUNDLES = {
   'buildkite-plugin': { entry: 'buildkite-plugin/main.ts', out: 'buildkite-plugin/dist' },
   pipe: { entry: 'pipe/main.ts', out: 'build/pipe' },
 } as const;

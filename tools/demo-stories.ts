@@ -21,7 +21,7 @@ export interface Story {
 }
 
 /** A kind's step on a CI that succeeds; `changes` to its settings may give the simulators a name that matters. */
-export function storyOf(kind: KindSample, ci: Ci, changes: StepSettings = {}): Story {
+function storyOf(kind: KindSample, ci: Ci, changes: StepSettings = {}): Story {
   const { settings, files } = stepOf(kind, ci);
   // Else the plugin's outputs are in the build's meta-data alone.
   const outputs = ci === 'buildkite' ? { 'outputs-file': '.keyless-submit/outputs.json' } : {};

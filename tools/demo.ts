@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { styleText } from 'node:util';
 import { defined } from '../shared/json.ts';
@@ -9,6 +7,7 @@ import { type Told, tell } from './demo-run.ts';
 import { STORIES } from './demo-stories.ts';
 import { FLOW_RUN_LIVES, livesByName } from './lives-by-name.ts';
 import { makePackagings } from './packagings.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 /** Runs all stories at once against the simulators, prints each whole in its turn, and last what was submitted by whom. */
 async function demo(folder: string): Promise<number> {
@@ -113,7 +112,4 @@ function inTurn(print: (text: string) => void): (index: number, text: string) =>
   };
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'keyless-submit-demo-'));
-process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
-process.exitCode = await demo(folder);
+process.exitCode = await demo(temporaryFolder('demo'));

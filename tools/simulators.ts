@@ -1,6 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { styleText } from 'node:util';
 import { stringifyJson } from '../shared/json.ts';
@@ -11,6 +9,7 @@ import { createWorld, type RequestLine } from '../test/simulators/world.ts';
 import { pipeStep, pipeVariables, pluginStep, type StepProcess } from './ci-step.ts';
 import { STEPS } from './demo-stories.ts';
 import { livesByName, NAMES_THAT_MATTER } from './lives-by-name.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 const PORT = 8700;
 const ROOT = join(import.meta.dirname, '..');
@@ -137,10 +136,7 @@ Every request is shown below. Ctrl-C ends.
 `;
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'keyless-submit-simulators-'));
-process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit());
-await serveSimulators(folder).catch((error: NodeJS.ErrnoException) => {
+await serveSimulators(temporaryFolder('simulators', 0)).catch((error: NodeJS.ErrnoException) => {
   if (error.code !== 'EADDRINUSE') throw error;
   console.error(`Port ${PORT} is in use; are the simulators running already?`);
   process.exitCode = 1;

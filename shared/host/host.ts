@@ -20,7 +20,7 @@ export interface SubjectTokenSource {
   changingSubject(): string | undefined;
 }
 
-export interface SubjectTokenRequest {
+interface SubjectTokenRequest {
   readonly audience: string;
   /** Seconds of life that the exchange can make use of. A source that cannot choose ignores it. */
   readonly lifetimeSeconds?: number;
@@ -45,7 +45,7 @@ export interface Log {
 }
 
 /** A job that runs. */
-export interface RunningJob {
+interface RunningJob {
   readonly kind: string;
   readonly id: string;
 }

@@ -1,5 +1,5 @@
 import type { Files } from '../files.ts';
-import { isObject, parseJson, stringifyJson, textAt } from '../json.ts';
+import { isObject, stringifyJson, textAt, tryParseJson } from '../json.ts';
 import type { Outputs } from './host.ts';
 import { shellFile, shellPath } from './output-names.ts';
 
@@ -12,17 +12,15 @@ export async function readOutputsFile(
   files: Files,
 ): Promise<{ readonly outputs: Outputs | undefined } | { readonly problem: string }> {
   const file = await files.read(path, LIMIT_BYTES);
-  return 'problem' in file ? file : { outputs: parsed(file.text) };
+  return 'problem' in file ? file : { outputs: readOutputs(file.text) };
 }
 
-function parsed(text: string): Outputs | undefined {
-  try {
-    const outputs = parseJson(text);
-    if (!isObject(outputs)) return undefined;
-    return Object.fromEntries(Object.keys(outputs).map((name) => [name, textAt(outputs, name) ?? '']));
-  } catch {
-    return undefined;
-  }
+/** The outputs that are written as a JSON object; undefined for any other text. */
+export function readOutputs(text: string): Outputs | undefined {
+  const outputs = tryParseJson(text);
+  return isObject(outputs)
+    ? Object.fromEntries(Object.keys(outputs).map((name) => [name, textAt(outputs, name) ?? '']))
+    : undefined;
 }
 
 /** Writes outputs as JSON, and as a file for shells next to it. Returns both paths. Rejects with a plain message. */

@@ -11,11 +11,17 @@ export interface ProtectedVariables {
 const LOGIN = /(?<web>\bhttps?)?:\/\/(?<login>[^\s/?#]*)@/gi;
 
 /**
- * The variables in a CI's own namespaces, but for the documented ones that say something about the build. What a CI adds one day, and what
- * its plugins and its administrators put there, is protected from the start.
+ * The variables in a CI's own namespaces, but for the documented ones that say something about the build: `facts` are their names
+ * without `prefix`, with white space between. What a CI adds one day, and what its plugins and its administrators put there, is
+ * protected from the start.
  */
-export function protectedBut(namespace: RegExp, facts: Iterable<string>): ProtectedVariables {
-  const known = new Set(facts);
+export function protectedBut(namespace: RegExp, prefix: string, facts: string): ProtectedVariables {
+  const known = new Set(
+    facts
+      .trim()
+      .split(/\s+/)
+      .map((name) => prefix + name),
+  );
   return {
     facts: known,
     has: (name, value = '') => namespace.test(name) && (!known.has(name) || hasLogin(value)),

@@ -14,7 +14,7 @@ const SHORTEST = 4;
 export type Ranges = readonly { readonly from: number; readonly to: number }[];
 
 /** Knows secrets, and finds them and their parts in text. */
-export interface SecretIndex {
+interface SecretIndex {
   learn(secret: string): void;
   /** Takes time in proportion to the text, however many secrets are known. */
   find(text: string): Ranges;

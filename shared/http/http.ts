@@ -123,7 +123,7 @@ export interface TransportFault {
   readonly obstacle?: Obstacle;
 }
 
-export interface TransportResponse {
+interface TransportResponse {
   readonly status: number;
   readonly headers: { get(name: string): string | null };
   readonly body: AsyncIterable<Uint8Array> | null;

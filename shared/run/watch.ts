@@ -12,7 +12,7 @@ export type WatchEnd = { readonly log: RunLog | undefined } & (
   | { readonly end: 'aborted' | 'deadline' | 'credential'; readonly status: RunStatus | undefined }
 );
 
-export interface WatchEnvironment {
+interface WatchEnvironment {
   readonly session: Session;
   readonly credential: CredentialSource;
   /** Milliseconds since the epoch at which the wait ends. */

@@ -17,7 +17,7 @@ import type { DeliveryEnvironment } from './delivery-environment.ts';
 const BUDGET_MS = 120_000;
 
 /** What a strategy makes of the answers to one request. */
-export interface Sending<T> {
+interface Sending<T> {
   readonly attempt: number;
   readonly call: HttpCall;
   /** The result of a success; undefined when the answer is not whole. `sent` tells when and whether for the first time. */
