@@ -2,6 +2,7 @@ import type { Agent } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { SubmitError } from '../errors.ts';
 import { isLoopback, isTransient, type Obstacle, type Transport, type TransportFault } from '../http/http.ts';
+import { defined } from '../json.ts';
 import { plainLine } from '../remote-text.ts';
 import { showValue } from '../settings/settings.ts';
 
@@ -21,6 +22,8 @@ const IDLE_MS = 5_000;
 /** A name that does not resolve is most likely wrong, but DNS may have just hiccuped. */
 const UNKNOWN_HOST_MS = 10_000;
 const DOCUMENTATION = 'docs/network.md';
+/** What waiting does not help against. */
+const LASTING = { patienceMs: 0, link: DOCUMENTATION };
 
 /**
  * The network as the environment describes it: `https_proxy`, `no_proxy` and their capitals are honoured, and with
@@ -140,7 +143,7 @@ function createDialer(secure: boolean, proxyEnv: Proxy['env'] | undefined): Dial
     keepAlive: true,
     scheduling: 'lifo',
     timeout: IDLE_MS,
-    ...(proxyEnv === undefined ? {} : { proxyEnv }),
+    ...defined({ proxyEnv }),
   });
   const connect = agent.createConnection.bind(agent);
   let opened: Duplex | null | undefined;
@@ -249,7 +252,7 @@ function faultOf(error: unknown, circumstances: Circumstances): Error & Transpor
   const code = given.code === undefined ? '' : ` (${given.code})`;
   return Object.assign(new Error(`${plainLine(wordsOf(given), 160)}${code}`), {
     unsent: !circumstances.connected,
-    ...(obstacle === undefined ? {} : { obstacle }),
+    ...defined({ obstacle }),
   });
 }
 
@@ -285,11 +288,10 @@ function obstacleOf(
   if (CERTIFICATE_FAULT.test(code)) return certificateObstacle(code, host, env);
   if (CLIENT_CERTIFICATE_FAULT.test(code) || (!connected && /^(?:EPROTO$|ERR_SSL_)/.test(code))) {
     return {
-      patienceMs: 0,
+      ...LASTING,
       presented: [`what answers at ${url.host}`],
       expected: ['a server that speaks TLS 1.2 or newer and requires no client certificate'],
       remedy: [`Check host and port, and whether something between here and ${host} breaks the connection.`],
-      link: DOCUMENTATION,
     };
   }
   if (code === 'ERR_PROXY_TUNNEL' && proxy !== undefined && statusCode !== undefined && statusCode < 500)
@@ -322,14 +324,13 @@ function certificateObstacle(code: string, host: string, { NODE_EXTRA_CA_CERTS: 
           ]
         : CUSTOM_AUTHORITY;
   return {
-    patienceMs: 0,
+    ...LASTING,
     presented: [
       `the certificate of ${host}: ${code}`,
       `NODE_EXTRA_CA_CERTS: ${authorities ? plainLine(authorities, 200) : 'not set'}`,
     ],
     expected: [`a valid certificate for ${host}, issued by a CA that this machine trusts`],
     remedy,
-    link: DOCUMENTATION,
   };
 }
 
@@ -347,10 +348,9 @@ function proxyObstacle(status: number, { host, hostname }: URL, { variable, url 
           'Percent-encode characters such as @, :, /, # and %, and keep the value in a secret variable.',
         ];
   return {
-    patienceMs: 0,
+    ...LASTING,
     presented: [`${variable}: ${url.protocol}//${url.host} ${login ? 'with' : 'without'} a login`],
     expected: [status === 407 ? 'a login that the proxy accepts' : `a proxy that connects to ${host}`],
     remedy,
-    link: DOCUMENTATION,
   };
 }
