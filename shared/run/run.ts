@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { EXIT, exitCodeOf, SubmitError } from '../errors.ts';
 import { explainToUser } from '../host/explain-to-user.ts';
-import type { Host, Outputs, SentJob } from '../host/host.ts';
+import type { Outputs } from '../host/host.ts';
 import { withRedaction } from '../host/redaction.ts';
 import type { Http } from '../http/http.ts';
 import type { CredentialSource } from '../identity/credential.ts';
@@ -143,23 +143,18 @@ async function submit(
       return publishedRun(outputs, key, plan.run);
     },
     beforeSending: async (attempt) => {
-      if (plan.run.cancellation !== undefined) await rememberSent({ kind: kind.id, key, attempt }, host);
+      // From here until its answer is read, only the key tells which job a killed step may have left behind.
+      if (plan.run.cancellation === undefined) return;
+      await host.remember({ kind: kind.id, key, attempt }).catch((error: unknown) => {
+        log.warning(`If this step is killed now, its job is not cancelled with it: ${wordsOfFault(error)}`);
+      });
     },
-  }).catch((error: unknown) => forgetSent(error, environment));
-  return { delivered, key };
-}
-
-/** From here until its answer is read, only the key tells which job a killed step may have left behind. */
-async function rememberSent(sent: SentJob, { log, remember }: Host): Promise<void> {
-  await remember(sent).catch((error: unknown) => {
-    log.warning(`If this step is killed now, its job is not cancelled with it: ${wordsOfFault(error)}`);
+  }).catch(async (error: unknown) => {
+    // A failed submission is over, unless the step was cancelled: then the job may exist and the second chance looks for it.
+    if (!signal.aborted) await host.forget().catch(() => undefined);
+    throw error;
   });
-}
-
-/** A failed submission is over, unless the step was cancelled: then the job may exist and the second chance looks for it. */
-async function forgetSent(error: unknown, { host, signal }: RunEnvironment): Promise<never> {
-  if (!signal.aborted) await host.forget().catch(() => undefined);
-  throw error;
+  return { delivered, key };
 }
 
 /** One look at a run whose address only the service knows; undefined, with a warning, where it cannot be had now. */
