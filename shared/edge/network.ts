@@ -315,14 +315,10 @@ function obstacleOf(
 function certificateObstacle(code: string, host: string, { NODE_EXTRA_CA_CERTS: authorities }: Env): Obstacle {
   const remedy =
     code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID'
-      ? [
-          `Check this machine's clock. If it is right, the certificate of ${host} (or of a proxy in between) must be renewed.`,
-        ]
+      ? `Check this machine's clock. If it is right, the certificate of ${host} (or of a proxy in between) must be renewed.`
       : code === 'ERR_TLS_CERT_ALTNAME_INVALID' || code === 'HOSTNAME_MISMATCH'
-        ? [
-            `Check that ${host} is the right host name: the server that answers there has a certificate for another one.`,
-          ]
-        : CUSTOM_AUTHORITY;
+        ? `Check that ${host} is the right host name: the server that answers there has a certificate for another one.`
+        : undefined;
   return {
     ...LASTING,
     presented: [
@@ -330,7 +326,7 @@ function certificateObstacle(code: string, host: string, { NODE_EXTRA_CA_CERTS: 
       `NODE_EXTRA_CA_CERTS: ${authorities ? plainLine(authorities, 200) : 'not set'}`,
     ],
     expected: [`a valid certificate for ${host}, issued by a CA that this machine trusts`],
-    remedy,
+    remedy: remedy === undefined ? CUSTOM_AUTHORITY : [remedy],
   };
 }
 
