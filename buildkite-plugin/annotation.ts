@@ -2,19 +2,16 @@ import type { Report, ReportFact } from '../shared/host/report.ts';
 import { escapeMarkup, plainLine, plainText } from '../shared/remote-text.ts';
 
 const LIMIT = 60_000;
-const STYLES = { pending: 'info', passed: 'success', failed: 'error' } as const satisfies Record<
-  Report['state'],
-  string
->;
-const EMOJI = {
-  pending: ':hourglass_flowing_sand:',
-  passed: ':white_check_mark:',
-  failed: ':x:',
-} as const satisfies Record<Report['state'], string>;
+/** An annotation's colour, and the sign that it begins with. */
+const LOOKS: Readonly<Record<Report['state'], { readonly style: string; readonly emoji: string }>> = {
+  pending: { style: 'info', emoji: ':hourglass_flowing_sand:' },
+  passed: { style: 'success', emoji: ':white_check_mark:' },
+  failed: { style: 'error', emoji: ':x:' },
+};
 
 /** The colour of an annotation. */
 export function annotationStyle({ state }: Report): string {
-  return STYLES[state];
+  return LOOKS[state].style;
 }
 
 /** A report as an annotation's body. Everything that is not ours is escaped. https://buildkite.com/docs/agent/cli/reference/annotate */
@@ -29,7 +26,7 @@ export function annotationBody(report: Report): string {
     remote === ''
       ? ''
       : `\n\n<details><summary>What the service says</summary><pre><code>${escapeMarkup(remote.slice(-LIMIT / 4)).replaceAll('\n', '&#10;')}</code></pre></details>`;
-  return `<p>${EMOJI[report.state]} <strong>${text(report.title)}</strong>: ${text(report.summary)}${page === '' ? '' : ` · ${page}`}</p>\n<table>${rows}</table>${details}\n`;
+  return `<p>${LOOKS[report.state].emoji} <strong>${text(report.title)}</strong>: ${text(report.summary)}${page === '' ? '' : ` · ${page}`}</p>\n<table>${rows}</table>${details}\n`;
 }
 
 function factValue({ value, url }: ReportFact): string {

@@ -109,7 +109,8 @@ export function buildkiteHost({ env, settings, files, agent, write }: BuildkiteE
       const isShared = await isOfSeveral(outputs);
       const shown = isShared ? { kind: outputs.kind ?? '', result: SEVERAL } : outputs;
       // Each value takes a process, so single ones wait until they are final.
-      const values = stage === 'final' ? metaDataValues(outputs) : [];
+      const isValue = ([, value]: [string, string]) => value.trim() !== '' && value.length <= LONGEST_VALUE;
+      const values = stage === 'final' ? Object.entries(outputs).filter(isValue) : [];
       // What fails in one place keeps no other from being written.
       const [places] = await Promise.all([
         typeof outputsFile === 'string' ? writeOutputsFiles(outputsFile, outputs, files) : [],
@@ -155,10 +156,6 @@ function annotationContext(key: string): string {
 function metaDataScope(env: Env): string {
   const step = env.BUILDKITE_STEP_KEY || env.BUILDKITE_STEP_ID || 'step';
   return `${PROJECT.name}:${step}${env.BUILDKITE_PARALLEL_JOB ? `:${env.BUILDKITE_PARALLEL_JOB}` : ''}`;
-}
-
-function metaDataValues(outputs: Outputs): readonly (readonly [string, string])[] {
-  return Object.entries(outputs).filter(([, value]) => value.trim() !== '' && value.length <= LONGEST_VALUE);
 }
 
 /** Values are limited to 100 kB; what is longest goes first, and what attach needs is short. */

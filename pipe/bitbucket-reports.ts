@@ -4,10 +4,6 @@ import { urlPart } from '../shared/http/url-part.ts';
 import { plainLine, plainText } from '../shared/remote-text.ts';
 import type { Env } from './bitbucket-settings.ts';
 
-const RESULTS = { pending: 'PENDING', passed: 'PASSED', failed: 'FAILED' } as const satisfies Record<
-  Report['state'],
-  string
->;
 const MOST_FACTS = 10;
 const PROXY_PORT = 29_418;
 const TIMEOUT_MS = 5_000;
@@ -22,7 +18,7 @@ export function reportBody(report: Report, reporter: string, id: string): Record
     details: plainText(`${report.summary}${remote === '' ? '' : `\n\n${remote}`}`).slice(0, 1_900),
     report_type: 'TEST',
     reporter,
-    result: RESULTS[report.state],
+    result: report.state.toUpperCase(),
     ...link,
     data: report.facts
       .slice(0, MOST_FACTS)
@@ -35,8 +31,7 @@ export function reportBody(report: Report, reporter: string, id: string): Record
  * @throws Error with what came instead, in plain words.
  */
 export async function putReport(env: Env, id: string, body: Record<string, unknown>): Promise<void> {
-  const { status, answer } = await requestReport(env, 'PUT', id, JSON.stringify(body));
-  if (!isSuccess({ status })) throw new Error(`Bitbucket answered ${status}: ${plainLine(answer, 200)}`);
+  await requestReport(env, 'PUT', id, JSON.stringify(body), []);
 }
 
 /**
@@ -44,9 +39,7 @@ export async function putReport(env: Env, id: string, body: Record<string, unkno
  * @throws Error with what came instead, in plain words.
  */
 export async function deleteReport(env: Env, id: string): Promise<void> {
-  const { status, answer } = await requestReport(env, 'DELETE', id, '');
-  if (status !== 404 && !isSuccess({ status }))
-    throw new Error(`Bitbucket answered ${status}: ${plainLine(answer, 200)}`);
+  await requestReport(env, 'DELETE', id, '', [404]);
 }
 
 /**
@@ -58,7 +51,8 @@ async function requestReport(
   method: 'PUT' | 'DELETE',
   id: string,
   text: string,
-): Promise<{ readonly status: number; readonly answer: string }> {
+  accepted: readonly number[],
+): Promise<void> {
   const { BITBUCKET_WORKSPACE: workspace, BITBUCKET_REPO_SLUG: repository, BITBUCKET_COMMIT: commit } = env;
   if (workspace === undefined || repository === undefined || commit === undefined) {
     throw new Error(
@@ -90,7 +84,11 @@ async function requestReport(
         incoming.on('data', (chunk: string) => {
           received = (received + chunk).slice(0, 2_000);
         });
-        incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, answer: received }));
+        incoming.on('end', () => {
+          const { statusCode: status = 0 } = incoming;
+          if (isSuccess({ status }) || accepted.includes(status)) resolve();
+          else reject(new Error(`Bitbucket answered ${status}: ${plainLine(received, 200)}`));
+        });
         incoming.on('error', fail);
       },
     );

@@ -69,22 +69,17 @@ export async function wallTime(step: StepProcess): Promise<number> {
   return seconds * 1000;
 }
 
-interface Footprint {
-  readonly peakMib: number;
-  /** Bytes of the bundle's files that were loaded. */
-  readonly loadedBytes: number;
-}
-
 const PRELOAD = pathToFileURL(join(import.meta.dirname, 'bench-preload.mjs')).href;
 
-/** What one process takes. Not timed: that is measured from inside. */
-export async function footprint(step: StepProcess, bundle: string, file: string): Promise<Footprint> {
+/** What one process takes, with the bytes of the bundle's files that it loads. Not timed: that is measured from inside. */
+export async function footprint(step: StepProcess, bundle: string, file: string) {
   const { peakMib, loaded } = await observed(step, file);
   const own = loaded.filter((url) => url.startsWith(pathToFileURL(bundle).href));
-  return {
-    peakMib,
-    loadedBytes: own.reduce((sum, url) => sum + statSync(fileURLToPath(url)).size, 0),
-  };
+  return { peakMib, loadedBytes: bytesOf(own.map((url) => fileURLToPath(url))) };
+}
+
+function bytesOf(files: readonly string[]): number {
+  return files.reduce((sum, file) => sum + statSync(file).size, 0);
 }
 
 interface Observed {
@@ -115,7 +110,7 @@ export async function observed(step: StepProcess, file: string, limitMs = LIMIT_
 /** Bytes of all programs in a bundle. */
 export async function bundleBytes(main: string): Promise<number> {
   const files = (await readdir(dirname(main))).filter((name) => name.endsWith('.mjs'));
-  return files.reduce((sum, name) => sum + statSync(join(dirname(main), name)).size, 0);
+  return bytesOf(files.map((name) => join(dirname(main), name)));
 }
 
 async function succeed(step: StepProcess, limitMs = LIMIT_MS) {

@@ -1,10 +1,11 @@
 import { annotationBody } from '../buildkite-plugin/annotation.ts';
+import { bitbucketContext } from '../pipe/bitbucket-host.ts';
 import { describeFault } from '../shared/edge/node.ts';
 import { explainGoogle, isGoogleCapacity } from '../shared/google/errors.ts';
 import { looksLikeKey } from '../shared/host/key-shapes.ts';
 import { createSecretIndex } from '../shared/host/secret-index.ts';
 import { describeAttempt, unreadable } from '../shared/http/http.ts';
-import { canonicalJson, type Json, type JsonObject, parseJson, stringifyJson } from '../shared/json.ts';
+import { canonicalJson, type Json, type JsonObject, parseJson, stringifyJson, tryParseJson } from '../shared/json.ts';
 import { escapeMarkup, plainLine, plainTail, plainText } from '../shared/remote-text.ts';
 import { artifactNotes } from '../shared/services/prefect/artifacts.ts';
 import { parameterFaults } from '../shared/services/prefect/parameter-schema.ts';
@@ -39,20 +40,7 @@ const TEXTS: Readonly<Record<string, (size: number) => string>> = {
 const asker = { identity: 'x', project: 'x', region: 'x' };
 const call = { method: 'GET', url: 'https://x.example/' } as const;
 const answer = (text: string) => ({ kind: 'answer', status: 400, contentType: 'text/html', text }) as const;
-const context = {
-  platform: 'buildkite',
-  repository: 'a/b',
-  repositoryUrl: 'https://x.example/a/b',
-  pipeline: 'p',
-  commit: 'c',
-  build: 'b',
-  buildNumber: '1',
-  buildUrl: 'https://x.example/',
-  step: 's',
-  attempt: 1,
-  retry: 'none',
-} as const;
-const placeholders: Placeholders = { context, env: process.env, protectedVariables: new Set() };
+const placeholders: Placeholders = { context: bitbucketContext({}), env: process.env, protectedVariables: new Set() };
 const index = createSecretIndex();
 for (let count = 0; count < 50; count += 1) index.learn(`${count}${'aB3-xY9_'.repeat(100)}${count}`);
 
@@ -90,7 +78,7 @@ const OF_SIZE: Readonly<Record<string, (size: number) => unknown>> = {
   'YAML aliases': (size) => spec(`a: &a 1\nb:\n${'- *a\n'.repeat(size)}`),
   'YAML nested': (size) => spec('['.repeat(size)),
   'YAML integer of so many digits': (size) => spec(`a: ${'9'.repeat(size)}`),
-  'JSON nested': (size) => caught(() => parseJson('['.repeat(size))),
+  'JSON nested': (size) => tryParseJson('['.repeat(size)),
   'JSON integer of so many digits': (size) => stringifyJson(parseJson('9'.repeat(size))),
   'JSON in order': (size) => canonicalJson(object(size)),
   overrides: (size) => applyOverrides({}, object(size), collect()),
@@ -121,14 +109,6 @@ function table(size: number): Json {
     first: Array.from({ length: size }, () => 0),
     ...Object.fromEntries(Array.from({ length: size }, (_, n) => [n, []])),
   };
-}
-
-function caught(action: () => unknown): unknown {
-  try {
-    return action();
-  } catch (error) {
-    return error;
-  }
 }
 
 async function milliseconds(action: () => unknown): Promise<number> {

@@ -9,15 +9,8 @@ import { pipeStep, pluginStep, type StepPlan, type StepProcess } from './ci-step
 import type { Packagings } from './packagings.ts';
 
 /** What one deployment took, as its service and its own process saw it. */
-export interface Upload {
-  readonly seconds: number;
-  readonly cpuSeconds: number;
-  readonly peakMib: number;
-  readonly requests: number;
-  readonly uploads: number;
-  readonly bytes: number;
-  readonly mostParallel: number;
-}
+export type Upload = Readonly<Record<(typeof FIGURES)[number], number>>;
+const FIGURES = ['seconds', 'cpuSeconds', 'peakMib', 'requests', 'uploads', 'bytes', 'mostParallel'] as const;
 
 export interface Deployer {
   readonly title: string;
@@ -43,7 +36,7 @@ export function deployersOf(folder: string, packagings: Packagings): readonly De
     target: 'production',
   };
   const plan = (world: World): StepPlan => ({ packagings, simulators: world.url, folder, files: {}, settings });
-  return [
+  const own: readonly Deployer[] = [
     {
       title: 'Bitbucket pipe',
       prepare: async (world) =>
@@ -56,15 +49,9 @@ export function deployersOf(folder: string, packagings: Packagings): readonly De
         return inNewBuild(pluginStep(plan(world), 'command', agent.bin));
       },
     },
-    ...(hasVercelCli()
-      ? [
-          {
-            title: 'Vercel CLI',
-            prepare: async (world: World) => cliDeployment({ simulators: world.url, folder, flags: ['--prod'] }),
-          },
-        ]
-      : []),
   ];
+  const prepare = async (world: World) => cliDeployment({ simulators: world.url, folder, flags: ['--prod'] });
+  return hasVercelCli() ? [...own, { title: 'Vercel CLI', prepare }] : own;
 }
 
 /** Simulators of its own for one deployer, so that no other has uploaded its files. */
@@ -110,14 +97,6 @@ async function deployOnce(deployer: Deployer, world: World, folder: string): Pro
 
 /** The median of each figure. */
 export function medians(uploads: readonly Upload[]): Upload {
-  const of = (figure: keyof Upload) => median(uploads.map((each) => each[figure]));
-  return {
-    seconds: of('seconds'),
-    cpuSeconds: of('cpuSeconds'),
-    peakMib: of('peakMib'),
-    requests: of('requests'),
-    uploads: of('uploads'),
-    bytes: of('bytes'),
-    mostParallel: of('mostParallel'),
-  };
+  const of = (figure: keyof Upload) => [figure, median(uploads.map((each) => each[figure]))] as const;
+  return Object.fromEntries(FIGURES.map(of)) as Record<keyof Upload, number>;
 }

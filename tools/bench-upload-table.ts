@@ -2,8 +2,7 @@ import type { Upload } from './bench-upload-measure.ts';
 import type { OutputSize } from './bench-upload-output.ts';
 
 /** What is measured, in this order: the second finds the files of the first. */
-export const CONDITIONS = ['cold', 'warm', 'far'] as const;
-export type Condition = (typeof CONDITIONS)[number];
+export type Condition = 'cold' | 'warm' | 'far';
 
 export interface UploadResults {
   readonly machine: string;
@@ -24,8 +23,8 @@ export function uploadMarkdown({ machine, rounds, roundTripMs, size, deployers }
     far: `It has none of them, ${roundTripMs} ms a round trip`,
   };
   const cli = deployers.find(({ title }) => title === MEASURE);
-  const rows = (condition: Condition) => [
-    `| **${headings[condition]}** | | | | | | | |`,
+  const rows = ([condition, heading]: [Condition, string]) => [
+    `| **${heading}** | | | | | | | |`,
     ...deployers.map(({ title, medians }) => {
       const own = medians[condition];
       const measure = title === MEASURE ? undefined : cli?.medians[condition];
@@ -52,6 +51,6 @@ export function uploadMarkdown({ machine, rounds, roundTripMs, size, deployers }
     '',
     '| | Time | Processor time | Peak memory | Requests | Uploads | Uploaded | At once, at most |',
     '| --- | --- | --- | --- | --- | --- | --- | --- |',
-    ...CONDITIONS.flatMap(rows),
+    ...(Object.entries(headings) as [Condition, string][]).flatMap(rows),
   ].join('\n');
 }

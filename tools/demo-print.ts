@@ -67,14 +67,6 @@ function indented(text: string, by: number): string {
   return text.replace(/^(?=.)/gm, ' '.repeat(by));
 }
 
-const RESULT_STYLES = {
-  succeeded: 'green',
-  failed: 'red',
-  refused: 'red',
-  cancelled: 'yellow',
-  unfinished: 'red',
-} as const satisfies Record<Told['result'], string>;
-
 /** What was submitted by whom, a row for each story. */
 export function summaryTable(all: readonly Told[]): string {
   const head = ['CI', 'Kind', 'Identity', 'Run', 'Commit', 'Result', 'Exit'];
@@ -91,14 +83,17 @@ export function summaryTable(all: readonly Told[]): string {
   const line = (row: readonly string[]) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0));
   return [
     styleText('bold', line(head).join('  ')),
-    ...rows.map((row, index) => {
-      const result = all[index]?.result ?? 'unfinished';
-      return line(row)
-        .map((cell, column) => (column === 5 ? styleText(RESULT_STYLES[result], cell) : cell))
+    ...rows.map((row) =>
+      line(row)
+        .map((cell, column) => (column === 5 ? styleText(styleOf(cell.trimEnd()), cell) : cell))
         .join('  ')
-        .trimEnd();
-    }),
+        .trimEnd(),
+    ),
   ].join('\n');
+}
+
+function styleOf(result: string): 'green' | 'yellow' | 'red' {
+  return result === 'succeeded' ? 'green' : result === 'cancelled' ? 'yellow' : 'red';
 }
 
 /** What stands for the shortened identities of the table. */

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { defined } from '../shared/json.ts';
 import type { RemoteJob } from '../test/contract/kind-samples.ts';
 import { installRecordingAgent } from '../test/e2e/recording-agent.ts';
 import type { World } from '../test/simulators/world.ts';
@@ -38,6 +37,5 @@ async function runPlugin({ cancelWhen }: Story, plan: StepPlan): Promise<EndedSt
 
 async function readOutputs(folder: string): Promise<{ id?: string; result: Told['result'] }> {
   const text = await readFile(join(folder, OUTPUTS_FILE), 'utf8').catch(() => '{}');
-  const { id, result } = JSON.parse(text) as { id?: string; result?: Told['result'] };
-  return { ...defined({ id }), result: result ?? 'unfinished' };
+  return { result: 'unfinished', ...JSON.parse(text) };
 }

@@ -8,8 +8,8 @@ import { plainLine } from '../remote-text.ts';
 /** The files below `root`, and nothing outside, whatever links lead there. Only plain files are read and written. */
 export function checkoutFiles(root: string): Files {
   return {
-    read: async (path, limitBytes) => {
-      try {
+    read: (path, limitBytes) =>
+      orProblem(path, async () => {
         await using file = await openPlain(root, path);
         const chunks: Uint8Array[] = [];
         let bytes = 0;
@@ -24,33 +24,24 @@ export function checkoutFiles(root: string): Files {
           chunks.push(chunk);
         }
         return { text: new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)) };
-      } catch (error) {
-        return { problem: problemOf(path, error, 'read') };
-      }
-    },
-    list: async (directory) => {
-      try {
+      }),
+    list: (directory) =>
+      orProblem(directory, async () => {
         const base = await realpath(root);
         const top = inside(base, await realpath(resolve(base, directory)));
         if (!(await lstat(top)).isDirectory()) throw new Refusal('is not a directory');
         return { entries: await entriesBelow(top) };
-      } catch (error) {
-        return { problem: problemOf(directory, error, 'read') };
-      }
-    },
-    entry: async (path) => {
-      try {
+      }),
+    entry: (path) =>
+      orProblem(path, async () => {
         const base = await realpath(root);
         const whole = resolve(base, path);
         // Links on the way are followed; the file may be one itself.
         const target = inside(base, join(await realpath(dirname(whole)), basename(whole)));
         const info = await lstat(target);
         if (!info.isSymbolicLink()) requirePlain(info);
-        return await entryAt(target, path, info);
-      } catch (error) {
-        return { problem: problemOf(path, error, 'read') };
-      }
-    },
+        return entryAt(target, path, info);
+      }),
     stream: async function* (path) {
       try {
         await using file = await openPlain(root, path);
@@ -77,6 +68,11 @@ export function checkoutFiles(root: string): Files {
       }
     },
   };
+}
+
+/** What was read, or why it cannot be. */
+function orProblem<T>(path: string, reading: () => Promise<T>): Promise<T | { readonly problem: string }> {
+  return reading().catch((error: unknown) => ({ problem: problemOf(path, error, 'read') }));
 }
 
 const STREAM_CHUNK_BYTES = 256 * 1024;
@@ -145,31 +141,23 @@ async function placeOf(
   let directory = base;
   for (const step of relative(base, dirname(target)).split(sep).filter(Boolean)) {
     const next = join(directory, step);
-    if (missing === 'make') await makeDirectory(next);
-    else if ((await lookAt(next)) === undefined) return { directory, name };
+    if (missing === 'make') await mkdir(next).catch(ignoring('EEXIST'));
+    else if ((await lstat(next).catch(ignoring('ENOENT'))) === undefined) return { directory, name };
     directory = inside(base, await realpath(next));
     if (!(await lstat(directory)).isDirectory())
       throw new Refusal(`leads through ${plainLine(step, 100)}, which is not a directory`);
   }
-  const info = await lookAt(join(directory, name));
+  const info = await lstat(join(directory, name)).catch(ignoring('ENOENT'));
   if (info?.isSymbolicLink() === true) throw new Refusal('is a symbolic link');
   if (info !== undefined) requirePlain(info);
   return { directory, name };
 }
 
-async function makeDirectory(path: string): Promise<void> {
-  await mkdir(path).catch((error: unknown) => {
-    if (codeOf(error) !== 'EEXIST') throw error;
-  });
-}
-
-async function lookAt(path: string) {
-  try {
-    return await lstat(path);
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+/** For `catch`: a fault of this one code is none. */
+function ignoring(code: string): (error: unknown) => undefined {
+  return (error) => {
+    if (codeOf(error) !== code) throw error;
+  };
 }
 
 /** Puts a new file at the path. What was there is not opened: it may be linked to from elsewhere. */

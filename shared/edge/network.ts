@@ -22,6 +22,8 @@ const IDLE_MS = 5_000;
 /** A name that does not resolve is most likely wrong, but DNS may have just hiccuped. */
 const UNKNOWN_HOST_MS = 10_000;
 const DOCUMENTATION = 'docs/network.md';
+/** What waiting does not help against. */
+const LASTING = { patienceMs: 0, link: DOCUMENTATION };
 
 /**
  * The network as the environment describes it: `https_proxy`, `no_proxy` and their capitals are honoured, and with
@@ -286,11 +288,10 @@ function obstacleOf(
   if (CERTIFICATE_FAULT.test(code)) return certificateObstacle(code, host, env);
   if (CLIENT_CERTIFICATE_FAULT.test(code) || (!connected && /^(?:EPROTO$|ERR_SSL_)/.test(code))) {
     return {
-      patienceMs: 0,
+      ...LASTING,
       presented: [`what answers at ${url.host}`],
       expected: ['a server that speaks TLS 1.2 or newer and requires no client certificate'],
       remedy: [`Check host and port, and whether something between here and ${host} breaks the connection.`],
-      link: DOCUMENTATION,
     };
   }
   if (code === 'ERR_PROXY_TUNNEL' && proxy !== undefined && statusCode !== undefined && statusCode < 500)
@@ -314,23 +315,18 @@ function obstacleOf(
 function certificateObstacle(code: string, host: string, { NODE_EXTRA_CA_CERTS: authorities }: Env): Obstacle {
   const remedy =
     code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID'
-      ? [
-          `Check this machine's clock. If it is right, the certificate of ${host} (or of a proxy in between) must be renewed.`,
-        ]
+      ? `Check this machine's clock. If it is right, the certificate of ${host} (or of a proxy in between) must be renewed.`
       : code === 'ERR_TLS_CERT_ALTNAME_INVALID' || code === 'HOSTNAME_MISMATCH'
-        ? [
-            `Check that ${host} is the right host name: the server that answers there has a certificate for another one.`,
-          ]
-        : CUSTOM_AUTHORITY;
+        ? `Check that ${host} is the right host name: the server that answers there has a certificate for another one.`
+        : undefined;
   return {
-    patienceMs: 0,
+    ...LASTING,
     presented: [
       `the certificate of ${host}: ${code}`,
       `NODE_EXTRA_CA_CERTS: ${authorities ? plainLine(authorities, 200) : 'not set'}`,
     ],
     expected: [`a valid certificate for ${host}, issued by a CA that this machine trusts`],
-    remedy,
-    link: DOCUMENTATION,
+    remedy: remedy === undefined ? CUSTOM_AUTHORITY : [remedy],
   };
 }
 
@@ -348,10 +344,9 @@ function proxyObstacle(status: number, { host, hostname }: URL, { variable, url 
           'Percent-encode characters such as @, :, /, # and %, and keep the value in a secret variable.',
         ];
   return {
-    patienceMs: 0,
+    ...LASTING,
     presented: [`${variable}: ${url.protocol}//${url.host} ${login ? 'with' : 'without'} a login`],
     expected: [status === 407 ? 'a login that the proxy accepts' : `a proxy that connects to ${host}`],
     remedy,
-    link: DOCUMENTATION,
   };
 }

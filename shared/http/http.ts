@@ -1,7 +1,7 @@
 import { type Clock, formatDuration } from '../clock.ts';
-import { SubmitError } from '../errors.ts';
+import { type Explanation, SubmitError } from '../errors.ts';
 import type { Log } from '../host/host.ts';
-import { type Json, tryParseJson } from '../json.ts';
+import { defined, type Json, tryParseJson } from '../json.ts';
 import { PROJECT } from '../project.ts';
 import { plainLine } from '../remote-text.ts';
 import { Secret } from '../secret.ts';
@@ -52,14 +52,9 @@ export type Attempt =
     };
 
 /** What keeps requests from a service and does not go away by waiting: a certificate that is not trusted, a proxy that requires a login. */
-export interface Obstacle {
+export interface Obstacle extends Pick<Explanation, 'presented' | 'expected' | 'remedy' | 'link'> {
   /** How long a request is repeated nevertheless, in ms. */
   readonly patienceMs: number;
-  readonly presented: readonly string[];
-  readonly expected: readonly string[];
-  readonly remedy: readonly string[];
-  /** The page of the documentation about it. */
-  readonly link: string;
 }
 
 export type Answer = Extract<Attempt, { kind: 'answer' }>;
@@ -145,22 +140,18 @@ export function createHttp(transport: Transport, clock: Clock, timings: HttpTimi
         // Of text the transport tells the length itself.
         ...(typeof call.body === 'object' ? { 'content-length': String(call.body.bytes) } : {}),
       },
-      ...(call.body === undefined ? {} : { body: typeof call.body === 'string' ? call.body : call.body.open() }),
+      ...defined({ body: typeof call.body === 'object' ? call.body.open() : call.body }),
       redirect: 'manual',
       signal,
     });
     const text = await readLimited(response);
-    const dateMs = Date.parse(response.headers.get('date') ?? '');
-    const answer: Answer = {
-      kind: 'answer',
-      status: response.status,
-      contentType: response.headers.get('content-type') ?? '',
-      text,
-      ...(Number.isNaN(dateMs) ? {} : { dateMs }),
-    };
-    const askedMs =
-      parseRetryAfter(response.headers.get('retry-after'), clock.now()) ?? call.askedToWait?.(answer, clock.now());
-    return askedMs === undefined ? answer : { ...answer, retryAfterMs: askedMs };
+    const { headers, status } = response;
+    const dateMs = timeOf(headers.get('date') ?? '');
+    const contentType = headers.get('content-type') ?? '';
+    const answer: Answer = { kind: 'answer', status, contentType, text, ...defined({ dateMs }) };
+    const now = clock.now();
+    const retryAfterMs = parseRetryAfter(headers.get('retry-after'), now) ?? call.askedToWait?.(answer, now);
+    return { ...answer, ...defined({ retryAfterMs }) };
   };
 
   const once = async (call: HttpCall, signal: AbortSignal): Promise<Attempt> => {
@@ -251,25 +242,27 @@ export function retryDelay(attempt: number, result: Attempt): number {
 export function parseRetryAfter(header: string | null, now: number): number | undefined {
   if (header === null) return undefined;
   if (/^\s*\d+\s*$/.test(header)) return Number(header) * 1000;
-  const date = Date.parse(header);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+  const date = timeOf(header);
+  return date === undefined ? undefined : Math.max(0, date - now);
+}
+
+/** Milliseconds since the epoch of a date (RFC 9110, section 5.6.7). */
+function timeOf(date: string): number | undefined {
+  const time = Date.parse(date);
+  return Number.isNaN(time) ? undefined : time;
 }
 
 /** The error for a request that was repeated in vain. */
 export function exhausted(url: string, last: Attempt, attempts: number): SubmitError {
   const limited = last.kind === 'answer' && last.status === 429;
-  const obstacle = last.kind === 'lost' ? last.obstacle : undefined;
+  const { patienceMs, ...obstacle } = (last.kind === 'lost' ? last.obstacle : undefined) ?? {
+    patienceMs: undefined,
+    remedy: ['Retry the step: what was submitted before is found again, not submitted twice.'],
+  };
   return new SubmitError(limited ? 'rate-limited' : 'service-unavailable', {
     happened: `${new URL(url).host} ${limited ? 'kept limiting the rate' : 'cannot be used'}: ${describeAttempt(last)} (${attempts} ${attempts === 1 ? 'attempt' : 'attempts'})`,
-    ...(obstacle === undefined
-      ? { remedy: ['Retry the step: what was submitted before is found again, not submitted twice.'] }
-      : {
-          presented: obstacle.presented,
-          expected: obstacle.expected,
-          remedy: obstacle.remedy,
-          link: obstacle.link,
-          lasting: obstacle.patienceMs === 0,
-        }),
+    ...obstacle,
+    lasting: patienceMs === 0,
   });
 }
 
@@ -280,7 +273,7 @@ const DESCRIBED = 4_000;
 export function describeAttempt(result: Attempt): string {
   if (result.kind === 'lost') return result.reason;
   // What is wrong with a success is what it lacks; its text may be long, and hold secrets.
-  if (result.status >= 200 && result.status < 300) return `it answered ${result.status} without the expected content`;
+  if (isSuccess(result)) return `it answered ${result.status} without the expected content`;
   const words = wordsOf(result.text);
   return `it answered ${result.status}${words === '' ? '' : `: ${words}`}`;
 }
@@ -300,12 +293,8 @@ export function answerJson(answer: Answer): Json | undefined {
 
 /** A success that says it is JSON and is not whole was cut on its way. */
 function lostIfCutShort(result: Attempt): Attempt {
-  const cut =
-    result.kind === 'answer' &&
-    result.status === 200 &&
-    /json/i.test(result.contentType) &&
-    answerJson(result) === undefined;
-  return cut ? { kind: 'lost', reason: 'its answer was cut short', sent: true } : result;
+  if (result.kind === 'lost' || result.status !== 200 || !/json/i.test(result.contentType)) return result;
+  return answerJson(result) === undefined ? { kind: 'lost', reason: 'its answer was cut short', sent: true } : result;
 }
 
 /** The error for an answer that is not the documented JSON. */
@@ -351,10 +340,5 @@ async function readLimited(response: TransportResponse): Promise<string> {
 function lostBy(error: unknown): Attempt {
   const fault: Error & TransportFault = error instanceof Error ? error : new Error('the request failed');
   const { message, unsent = false, obstacle } = fault;
-  return {
-    kind: 'lost',
-    reason: plainLine(message, 240),
-    sent: !unsent,
-    ...(obstacle === undefined ? {} : { obstacle }),
-  };
+  return { kind: 'lost', reason: plainLine(message, 240), sent: !unsent, ...defined({ obstacle }) };
 }

@@ -39,7 +39,11 @@ export async function resolveAttachment(
     const outputs = onlySubmission(all, { kind: kind.id, setting: 'attach', step: value });
     return fromOutputs(outputs, reference, kind, run, host);
   }
-  if (scheme === 'file') return fromOutputs(await readOutputs(value, files, host), reference, kind, run, host);
+  if (scheme === 'file') {
+    const file = await readOutputsFile(value, files);
+    if ('problem' in file) throw nothingThere(`The outputs cannot be read: ${file.problem}`, host);
+    return fromOutputs(file.outputs, reference, kind, run, host);
+  }
   return { id: run.readReference(reference) ?? reference, attempt: 1, origin: 'found', run };
 }
 
@@ -58,12 +62,6 @@ export async function requireOutputsFile(reference: string | undefined, files: F
       'Check that the step which submitted the job ran before, and that its outputs reach this step (artifacts on Bitbucket).',
     ],
   });
-}
-
-async function readOutputs(path: string, files: Files, host: Host): Promise<Outputs | undefined> {
-  const file = await readOutputsFile(path, files);
-  if ('problem' in file) throw nothingThere(`The outputs cannot be read: ${file.problem}`, host);
-  return file.outputs;
 }
 
 function fromOutputs(outputs: Outputs | undefined, reference: string, kind: JobKind, run: Run, host: Host): Delivered {

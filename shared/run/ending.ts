@@ -1,10 +1,9 @@
 import { formatDuration } from '../clock.ts';
 import { EXIT, exitCodeOf, SubmitError } from '../errors.ts';
 import type { Host, Outputs } from '../host/host.ts';
-import type { Report, ReportFact } from '../host/report.ts';
+import type { ReportFact } from '../host/report.ts';
 import { isSuccess, isTransient } from '../http/http.ts';
 import type { Session } from '../identity/session.ts';
-import { defined } from '../json.ts';
 import { type Conclusion, type FailureCause, isOver, type RunLog, type RunStatus } from '../kind.ts';
 import { plainLine } from '../remote-text.ts';
 import type { BoundRun } from './bind.ts';
@@ -13,7 +12,7 @@ import type { Grace } from './grace.ts';
 import type { Narration } from './narration.ts';
 import type { WatchEnd } from './watch.ts';
 
-export interface EndingEnvironment {
+interface EndingEnvironment {
   readonly bound: BoundRun;
   readonly host: Host;
   readonly session: Session;
@@ -22,6 +21,12 @@ export interface EndingEnvironment {
   readonly delivered: Delivered;
   /** When the wait began, in ms. */
   readonly startedAt: number;
+}
+
+/** What became of a job that is left before its end. Where that is not `done`, a second chance may cancel it. */
+interface Left {
+  readonly done: boolean;
+  readonly sentence: string;
 }
 
 /** How long the last report and outputs may hold up the end of a step that was not cancelled. */
@@ -61,45 +66,40 @@ async function concludeOver(
   runLog: RunLog | undefined,
   environment: EndingEnvironment,
 ): Promise<number> {
-  const { host, session, narration, startedAt } = environment;
+  const { host, session, narration, delivered, startedAt } = environment;
   const { log } = host;
-  const { clock } = session;
-  const conclusion = await conclusionOf(status, runLog, environment);
-  for (const note of conclusion.notes) {
+  const { phase, failure } = status;
+  const { outputs, notes } = await conclusionOf(status, runLog, environment);
+  for (const note of notes) {
     log.info(`${note.title}:`);
     log.remote(note.lines);
   }
 
-  const took = formatDuration(clock.now() - startedAt);
-  const failure = status.failure;
-  const outputs: Outputs = {
-    ...narration.baseOutputs,
-    ...conclusion.outputs,
-    result: status.phase,
-    state: status.word,
-    ...defined({ failure: failure?.cause, url: status.url }),
-  };
+  const took = formatDuration(session.clock.now() - startedAt);
   const summary = describeEnd(status, took);
   log.section('result', 'Result');
-  if (status.phase === 'succeeded') log.success(summary);
+  if (phase === 'succeeded') log.success(summary);
   else log.error(summary);
   if (failure !== undefined && failure.message !== '') log.remote([plainLine(failure.message, 2_000)]);
-  if (outputs.url !== undefined) log.info(log.link(outputs.url));
-  for (const [name, value] of forPeople(conclusion.outputs)) log.info(`${name}: ${plainLine(value, 300)}`);
+  const url = status.url ?? outputs.url ?? delivered.run.url(delivered.id);
+  if (url !== undefined) log.info(log.link(url));
+  for (const [name, value] of forPeople(outputs)) log.info(`${name}: ${plainLine(value, 300)}`);
 
-  const report: Omit<Report, 'title'> = {
-    state: status.phase === 'succeeded' ? 'passed' : 'failed',
+  await narration.ended({
+    status,
+    result: phase,
     summary,
-    ...defined({ url: outputs.url }),
-    facts: [...narration.baseFacts, { label: 'Duration', value: took }, ...outputFacts(conclusion.outputs)],
+    outputs,
+    facts: [{ label: 'Duration', value: took }, ...outputFacts(outputs)],
     remote: [
       ...(failure === undefined ? [] : [failure.message]),
-      ...conclusion.notes.flatMap((note) => [`${note.title}:`, ...note.lines]),
+      ...notes.flatMap((note) => [`${note.title}:`, ...note.lines]),
     ],
-  };
-  await narration.ended(outputs, report, { forget: true, limit: AbortSignal.timeout(SETTLE_MS) });
-  if (status.phase === 'succeeded') return EXIT.done;
-  return status.phase === 'cancelled' ? EXIT.cancelledElsewhere : EXIT.jobFailed;
+    forget: true,
+    limit: AbortSignal.timeout(SETTLE_MS),
+  });
+  if (phase === 'succeeded') return EXIT.done;
+  return phase === 'cancelled' ? EXIT.cancelledElsewhere : EXIT.jobFailed;
 }
 
 /** What is left to tell of a run: the rest of its log, and what its kind knows. */
@@ -151,31 +151,26 @@ async function concludeAborted(status: RunStatus | undefined, environment: Endin
   const { signal } = session;
   const { log } = host;
   log.section('cancel', `The step was cancelled (${String(signal.reason)})`);
-  const detach = bound.values['on-cancel'] === 'detach';
   // Between the success of a run and what is left to do then, there is nothing to cancel.
-  const over = status !== undefined && isOver(status);
-  const cancelled = detach || over ? undefined : await cancelRun(environment, grace.cancel);
-  const left = over
-    ? `${delivered.id} had ended (${plainLine(status.word, 80)}), and what was to be done at its end may not be`
-    : `${delivered.id} keeps running (${host.spell('on-cancel')}: detach)`;
-  const what = cancelled?.sentence ?? left;
-  const summary = `The step was cancelled; ${what}`;
+  const left =
+    status !== undefined && isOver(status)
+      ? {
+          done: true,
+          sentence: `${delivered.id} had ended (${plainLine(status.word, 80)}), and what was to be done at its end may not be`,
+        }
+      : await leaveRun(environment, grace.cancel);
+  const summary = `The step was cancelled; ${left.sentence}`;
   log.warning(summary);
-  if (detach) for (const line of narration.followUp) log.info(line);
-  // What could not be cancelled is left for the second chance.
-  await tellUnfinished(summary, status, environment, { forget: cancelled?.done ?? true, limit: grace.settle });
+  if (bound.values['on-cancel'] === 'detach') for (const line of narration.followUp) log.info(line);
+  await tellUnfinished(summary, status, environment, left.done, grace.settle);
   return exitCodeOf(signal);
 }
 
 async function concludeDeadline(status: RunStatus | undefined, environment: EndingEnvironment): Promise<SubmitError> {
-  const { bound, delivered, host, narration } = environment;
-  const cancel = bound.values['on-cancel'] === 'cancel';
-  const cancelled = cancel ? await cancelRun(environment, AbortSignal.timeout(CANCEL_MS)) : undefined;
-  const outcome = cancelled?.sentence ?? `${delivered.id} keeps running (${host.spell('on-cancel')}: detach)`;
-  const happened = `The job is not over after ${formatDuration(bound.waitSeconds * 1000)}; ${outcome}`;
-  // What could not be cancelled is left for the second chance.
-  const last = { forget: cancelled?.done ?? true, limit: AbortSignal.timeout(SETTLE_MS) };
-  await tellUnfinished(happened, status, environment, last);
+  const { bound, narration } = environment;
+  const left = await leaveRun(environment, AbortSignal.timeout(CANCEL_MS));
+  const happened = `The job is not over after ${formatDuration(bound.waitSeconds * 1000)}; ${left.sentence}`;
+  await tellUnfinished(happened, status, environment, left.done);
   return new SubmitError('wait-deadline', {
     happened,
     presented: describeState(status),
@@ -184,7 +179,7 @@ async function concludeDeadline(status: RunStatus | undefined, environment: Endi
       status?.phase === 'queued'
         ? 'It had not begun: see to what it waits for, or raise «timeout» if that is a matter of time.'
         : 'Raise «timeout» if the job needs longer.',
-      ...(cancel ? [] : narration.followUp),
+      ...(bound.values['on-cancel'] === 'cancel' ? [] : narration.followUp),
     ],
   });
 }
@@ -192,7 +187,7 @@ async function concludeDeadline(status: RunStatus | undefined, environment: Endi
 async function concludeCredential(status: RunStatus | undefined, environment: EndingEnvironment): Promise<SubmitError> {
   const { delivered, narration } = environment;
   const happened = `This step's credential is about to end and the CI gives no second token; ${delivered.id} keeps running`;
-  await tellUnfinished(happened, status, environment, { forget: true, limit: AbortSignal.timeout(SETTLE_MS) });
+  await tellUnfinished(happened, status, environment, true);
   return new SubmitError('wait-credential-ended', {
     happened,
     presented: describeState(status),
@@ -206,12 +201,11 @@ function describeState(status: RunStatus | undefined): readonly string[] {
   return [`state ${plainLine(status?.word ?? 'unknown', 80)}`, ...detail];
 }
 
-/** Cancels with one request, and one more if the first failed and time is left. */
-async function cancelRun(
-  { bound, delivered, session }: EndingEnvironment,
-  limit: AbortSignal,
-): Promise<{ readonly done: boolean; readonly sentence: string }> {
+/** Leaves a job as the user wants it: running, or cancelled with one request, and one more if the first failed and time is left. */
+async function leaveRun({ bound, delivered, host, session }: EndingEnvironment, limit: AbortSignal): Promise<Left> {
   const { id, run } = delivered;
+  if (bound.values['on-cancel'] === 'detach')
+    return { done: true, sentence: `${id} keeps running (${host.spell('on-cancel')}: detach)` };
   const { cancellation } = run;
   if (cancellation === undefined) return { done: true, sentence: `${id} cannot be taken back` };
   const { clock, log } = session;
@@ -238,25 +232,14 @@ async function cancelRun(
   return { done: false, sentence: byHand };
 }
 
-async function tellUnfinished(
+function tellUnfinished(
   summary: string,
   status: RunStatus | undefined,
   { narration }: EndingEnvironment,
-  last: { readonly forget: boolean; readonly limit: AbortSignal },
+  forget: boolean,
+  limit = AbortSignal.timeout(SETTLE_MS),
 ): Promise<void> {
-  const url = status?.url ?? narration.baseOutputs.url;
-  const outputs = {
-    ...narration.baseOutputs,
-    ...status?.outputs,
-    result: 'unfinished',
-    ...defined({ url, state: status?.word }),
-  };
-  const report = {
-    state: 'failed',
-    summary,
-    ...defined({ url }),
-    facts: narration.baseFacts,
-    ...(status?.detail === undefined ? {} : { remote: [status.detail] }),
-  } as const;
-  await narration.ended(outputs, report, last);
+  const { outputs, detail } = status ?? {};
+  const remote = detail === undefined ? undefined : [detail];
+  return narration.ended({ status, result: 'unfinished', summary, outputs, facts: [], remote, forget, limit });
 }

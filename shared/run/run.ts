@@ -1,13 +1,12 @@
 import type { Clock } from '../clock.ts';
 import { EXIT, exitCodeOf, SubmitError } from '../errors.ts';
 import { explainToUser } from '../host/explain-to-user.ts';
-import type { Host, Outputs, SentJob } from '../host/host.ts';
+import type { Outputs } from '../host/host.ts';
 import { withRedaction } from '../host/redaction.ts';
 import type { Http } from '../http/http.ts';
 import type { CredentialSource } from '../identity/credential.ts';
 import { openSession, type Session } from '../identity/session.ts';
 import type { FoundRun, Run, RunStatus } from '../kind.ts';
-import { plainLine } from '../remote-text.ts';
 import { requireOutputsFile, resolveAttachment } from './attach.ts';
 import { type BindEnvironment, type BoundRun, bindRun, keyOfRun, keyOfSubmission } from './bind.ts';
 import { deliver } from './deliver/deliver.ts';
@@ -15,7 +14,7 @@ import type { Delivered } from './deliver/delivery-environment.ts';
 import { showDryRun } from './dry-run.ts';
 import { conclude } from './ending.ts';
 import { createGrace, type Grace } from './grace.ts';
-import { createNarration } from './narration.ts';
+import { createNarration, failureSummary, reportHead, wordsOfFault } from './narration.ts';
 import { type WatchEnd, watch } from './watch.ts';
 
 /** How long ending a credential may hold up the end of a step. */
@@ -97,11 +96,13 @@ async function underCredential(bound: BoundRun, environment: IdentifiedRun): Pro
   }
 
   const deadline = startedAt + bound.waitSeconds * 1000;
-  narration.waiting({ now: startedAt, deadline, credentialEnd: credential.lastsUntil() });
+  narration.waiting(startedAt, deadline, credential.lastsUntil());
   const isNew = delivered.origin === 'created';
   const watched = await watch(run, id, { session, credential, deadline, isNew, onPhase: narration.phase })
     .then((end) => completed(delivered, end, session))
-    .catch(narration.lost);
+    .catch(async (error: unknown) => {
+      throw await narration.lost(error);
+    });
   return conclude(watched, { bound, host, session, grace, narration, delivered, startedAt });
 }
 
@@ -143,25 +144,18 @@ async function submit(
       return publishedRun(outputs, key, plan.run);
     },
     beforeSending: async (attempt) => {
-      if (plan.run.cancellation !== undefined) await rememberSent({ kind: kind.id, key, attempt }, host);
+      // From here until its answer is read, only the key tells which job a killed step may have left behind.
+      if (plan.run.cancellation === undefined) return;
+      await host.remember({ kind: kind.id, key, attempt }).catch((error: unknown) => {
+        log.warning(`If this step is killed now, its job is not cancelled with it: ${wordsOfFault(error)}`);
+      });
     },
-  }).catch((error: unknown) => forgetSent(error, environment));
-  return { delivered, key };
-}
-
-/** From here until its answer is read, only the key tells which job a killed step may have left behind. */
-async function rememberSent(sent: SentJob, { log, remember }: Host): Promise<void> {
-  await remember(sent).catch((error: unknown) => {
-    log.warning(
-      `If this step is killed now, its job is not cancelled with it: ${plainLine(error instanceof Error ? error.message : 'unknown fault', 300)}`,
-    );
+  }).catch(async (error: unknown) => {
+    // A failed submission is over, unless the step was cancelled: then the job may exist and the second chance looks for it.
+    if (!signal.aborted) await host.forget().catch(() => undefined);
+    throw error;
   });
-}
-
-/** A failed submission is over, unless the step was cancelled: then the job may exist and the second chance looks for it. */
-async function forgetSent(error: unknown, { host, signal }: RunEnvironment): Promise<never> {
-  if (!signal.aborted) await host.forget().catch(() => undefined);
-  throw error;
+  return { delivered, key };
 }
 
 /** One look at a run whose address only the service knows; undefined, with a warning, where it cannot be had now. */
@@ -201,21 +195,14 @@ function publishedRun(outputs: Outputs | undefined, key: string, run: Run): Foun
 /** Shows in the report that the step ended before there was a job to wait for, and passes the error on. */
 async function reportFailure(
   error: unknown,
-  { kind, plan }: BoundRun,
+  bound: BoundRun,
   key: string,
-  { host, signal }: RunEnvironment,
+  environment: RunEnvironment,
 ): Promise<never> {
+  const { host, signal } = environment;
   if (error instanceof SubmitError && !signal.aborted) {
-    const facts = [
-      { label: 'Commit', value: host.context.commit },
-      { label: 'Identity', value: plan.access.identity },
-    ];
-    const summary = `${error.code}: ${error.message}`;
-    const report = { title: `${kind.title}: ${plan.title}`, state: 'failed', summary, facts } as const;
-    await host.report(report, key).catch((fault: unknown) => {
-      host.log.warning(
-        `The report failed: ${plainLine(fault instanceof Error ? fault.message : 'unknown fault', 300)}`,
-      );
+    await host.report({ ...reportHead(bound, host), ...failureSummary(error) }, key).catch((fault: unknown) => {
+      host.log.warning(`The report failed: ${wordsOfFault(fault)}`);
     });
   }
   throw error;

@@ -1,4 +1,3 @@
-import type { Scalar } from 'yaml';
 import type { Files } from '../files.ts';
 import { looksLikeKey } from '../host/key-shapes.ts';
 import { DEEPEST, isArray, isObject, type Json, type JsonObject } from '../json.ts';
@@ -72,11 +71,12 @@ export async function parseSpec(
     visit(document, (key, node, path) => {
       if (path.length > DEEPEST * 2) throw new RangeError();
       if (isMap(node)) {
-        for (const twice of repeatedKeys(
-          node.items.map((pair) => pair.key),
-          isScalar,
-        ))
-          faults.add(place(twice.range?.[0] ?? 0), 'Map keys must be unique');
+        const seen = new Set<unknown>();
+        for (const { key: own } of node.items) {
+          if (!isScalar(own)) continue;
+          if (seen.has(own.value)) faults.add(place(own.range?.[0] ?? 0), 'Map keys must be unique');
+          seen.add(own.value);
+        }
         return;
       }
       if (isAlias(node)) aliases += 1;
@@ -107,17 +107,6 @@ function withNumbers(value: Json, depth = 0): Json {
   if (Array.isArray(value)) return value.map((item) => withNumbers(item, depth + 1));
   if (!isObject(value)) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withNumbers(item, depth + 1)]));
-}
-
-/** The keys of a map that were there before. */
-function repeatedKeys(keys: readonly unknown[], isScalar: (key: unknown) => key is Scalar): readonly Scalar[] {
-  const seen = new Set<unknown>();
-  return keys.filter((key): key is Scalar => {
-    if (!isScalar(key)) return false;
-    const isRepeated = seen.has(key.value);
-    seen.add(key.value);
-    return isRepeated;
-  });
 }
 
 function asMapping(value: Json, faults: Faults, subject: string | { place: string }): JsonObject | undefined {

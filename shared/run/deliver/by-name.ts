@@ -11,10 +11,7 @@ import { sendUntilKnown } from './send.ts';
  */
 export async function deliverByName(delivery: ByName, run: Run, environment: DeliveryEnvironment): Promise<Attempted> {
   const { context } = environment;
-  if (context.attempt <= 1) {
-    const answered = await send(delivery, 1, environment);
-    return answered.origin === 'found' ? joined(answered, environment) : answered;
-  }
+  if (context.attempt <= 1) return joined(await send(delivery, 1, environment), environment);
   let latest: { readonly id: string; readonly attempt: number; readonly status: RunStatus } | undefined;
   for (let attempt = 1; attempt < context.attempt; attempt += 1) {
     const id = delivery.id(markOf(environment, attempt));

@@ -23,9 +23,8 @@ export async function deliverByToken(
   const { context, published, session } = environment;
   const known = await published();
   if (context.attempt <= 1) {
-    if (known !== undefined) return joined({ ...known, origin: 'found' }, environment);
-    const answered = await send(delivery, 1, environment);
-    return answered.origin === 'found' ? joined(answered, environment) : answered;
+    const first = known === undefined ? await send(delivery, 1, environment) : { ...known, origin: 'found' as const };
+    return joined<Attempted>(first, environment);
   }
   const first = known?.attempt ?? 1;
   const next = Math.max(first + 1, context.attempt);

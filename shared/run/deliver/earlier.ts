@@ -17,8 +17,9 @@ export function markOf({ key }: DeliveryEnvironment, attempt: number): Submissio
   return { key, attempt, token: attemptToken(key, attempt) };
 }
 
-/** On the first run of a step, whoever submitted the same must be another job of the build. */
+/** On the first run of a step, whoever submitted the same before must be another job of the build. */
 export function joined<T extends Attempted>(found: T, { session: { log }, spell }: DeliveryEnvironment): T {
+  if (found.origin === 'created') return found;
   log.info(`Another job of this build submitted the identical request: joining its run ${found.id}`);
   log.info(`To submit a separate run, give each job a different ${spell('instance')}.`);
   return found;
