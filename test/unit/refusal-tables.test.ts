@@ -421,6 +421,8 @@ describe.each([...READ].map(([refusals, read]) => [refusals.service, refusals.co
           expect(error.message).toMatch(pattern(happened));
         }
         const lines = errors.flatMap(({ explanation }) => [...(explanation.expected ?? []), ...explanation.remedy]);
+        // A line that is nothing but a fact reads like any other, so the lines are counted too.
+        expect(lines.length).toBeGreaterThanOrEqual(expected.length + remedy.length);
         const patterns = [...expected, ...remedy].map(pattern);
         for (const each of patterns) expect(lines).toContainEqual(expect.stringMatching(each));
         for (const line of lines) {
