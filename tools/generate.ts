@@ -1,20 +1,23 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { guideSections } from './generate-guides.ts';
 import { editorSchema, pipeYaml, pluginYaml } from './generate-metadata.ts';
 import { readmeSections } from './generate-readme.ts';
 import { kindSettingsSource } from './kinds.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
-/** Every generated file with its text; README.md keeps what stands outside of its markers. */
+/** Every generated file with its text; documents keep what is outside of their markers. */
 export async function generate(): Promise<ReadonlyMap<string, string>> {
-  const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
+  const documents = [['README.md', readmeSections()] as const, ...guideSections()].map(
+    async ([path, sections]) => [path, replaceSections(await readFile(join(ROOT, path), 'utf8'), sections)] as const,
+  );
   return new Map([
     ['plugin.yml', pluginYaml()],
     ['pipe.yml', pipeYaml()],
     ['schema/plugin-configuration.schema.json', editorSchema()],
     ['shared/services/kind-settings.ts', kindSettingsSource()],
-    ['README.md', replaceSections(readme, readmeSections())],
+    ...(await Promise.all(documents)),
   ]);
 }
 
@@ -38,13 +41,13 @@ export function replaceSections(text: string, sections: ReadonlyMap<string, stri
     /(<!-- generated: ([\w-]+) -->\n)[\s\S]*?(<!-- end -->)/g,
     (_all, start: string, name: string, end: string) => {
       const section = sections.get(name);
-      if (section === undefined) throw new Error(`README.md has a place for ${name}, which is not generated`);
+      if (section === undefined) throw new Error(`There is a place for ${name}, which is not generated`);
       placed.add(name);
       return `${start}\n${section.trim()}\n\n${end}`;
     },
   );
   const missing = [...sections.keys()].filter((name) => !placed.has(name));
-  if (missing.length > 0) throw new Error(`README.md has no place for ${missing.join(', ')}`);
+  if (missing.length > 0) throw new Error(`There is no place for ${missing.join(', ')}`);
   return result;
 }
 

@@ -5,6 +5,7 @@ import {
   type AccessToken,
   accessToken,
   exchangedCredential,
+  type Held,
   readAccessToken,
 } from '../identity/exchanged-credential.ts';
 import { tokenAt } from '../identity/token-answer.ts';
@@ -28,7 +29,10 @@ export interface AccountToken {
  * account is given, that for a token of the account.
  * https://cloud.google.com/iam/docs/workload-identity-federation
  */
-export function googleCredential(trust: GoogleTrust, environment: ExchangeEnvironment): CredentialSource {
+export function googleCredential(
+  trust: GoogleTrust,
+  environment: ExchangeEnvironment,
+): CredentialSource<Held<AccessToken>> {
   const { serviceAccount, lifetimeSeconds } = trust;
   if (serviceAccount === undefined) return federatedCredential(trust, undefined, environment);
   const call = impersonationCall(trust);
@@ -41,7 +45,7 @@ export function federatedCredential(
   trust: GoogleTrust,
   account: AccountToken | undefined,
   environment: ExchangeEnvironment,
-): CredentialSource {
+): CredentialSource<Held<AccessToken>> {
   const { clock, http, subjectTokens } = environment;
   // The library is read while the CI makes its token; that it could not be is thrown where it is used.
   const library = import('./sts.ts');

@@ -217,7 +217,7 @@ function providerFacts({ provider: name }: GoogleTrust) {
 }
 
 /** The principals of the pool that come from one pipeline, with the attributes that the guide maps. */
-function poolPrincipals(trust: GoogleTrust, subject: SubjectToken): string {
+export function poolPrincipals(trust: GoogleTrust, subject: SubjectToken): string {
   const { number, pool } = providerFacts(trust);
   const [claim, value] = pipelineClaim(subject) ?? ['pipeline_id', 'PIPELINE_UUID'];
   const attribute = claim === 'repositoryUuid' ? 'repository_uuid' : claim;

@@ -37,8 +37,8 @@ interface TokenExchange<Given extends Issued> {
   readonly ownLifeMs?: number | undefined;
 }
 
-/** What was issued, with its end: where the service does not say, the subject token's own is safe to assume. */
-export type Held<Given extends Issued> = Given & Expiring;
+/** What was issued for which token, with its end: where the service does not say, the subject token's own is safe to assume. */
+export type Held<Given extends Issued> = Given & Expiring & { readonly subject: SubjectToken };
 
 /** A credential that is exchanged for the CI's token, and again shortly before it ends. */
 export function exchangedCredential<Given extends Issued>(
@@ -83,7 +83,7 @@ export function tokenExchange<Given extends Issued>(
       const expiresAt = given.expiresAt ?? subject.expiresAt;
       if (!isTold) log.info(describe(`valid for ${Math.floor((expiresAt - sentAt) / 60_000)} min`, given));
       isTold = true;
-      return { ...given, expiresAt };
+      return { ...given, expiresAt, subject };
     },
   };
 }

@@ -1,5 +1,6 @@
+import type { Facts } from '../http/refusal.ts';
+import { likelyAudience } from '../identity/subject-claims.ts';
 import type { SubjectToken } from '../identity/subject-token.ts';
-import { plainLine } from '../remote-text.ts';
 import type { SecretValues } from './broker-settings.ts';
 
 /** The audience of the CI's token for a broker. */
@@ -15,16 +16,15 @@ export function audienceFor(values: SecretValues, usual: string): BrokerAudience
   return { audience: asked ?? usual, acceptsDefault: asked === undefined };
 }
 
-/** The audience of the token that was asked for on purpose, else its first. */
-export function likelyAudience(wanted: string, { audiences }: SubjectToken): string {
-  return plainLine(audiences.includes(wanted) ? wanted : (audiences[0] ?? ''), 200);
-}
-
-/** Claims that stay the same from run to run and that no stranger can have, most specific first. */
-const STABLE_CLAIMS = ['deploymentEnvironmentUuid', 'repositoryUuid', 'pipeline_id'] as const;
-
-/** The claim of a token that trust is best bound to, with its value. */
-export function stableClaim({ claims }: SubjectToken): readonly [name: string, value: string] | undefined {
-  const name = STABLE_CLAIMS.find((candidate) => typeof claims[candidate] === 'string');
-  return name === undefined ? undefined : [name, String(claims[name])];
+/** What the refusals of every broker's login may name of the token. */
+export function tokenFacts(
+  { audience }: BrokerAudience,
+  subject: SubjectToken,
+  howToRequest: readonly string[],
+): Facts {
+  return {
+    issuer: subject.issuer,
+    audience: likelyAudience([audience], subject),
+    tokenInstructions: howToRequest,
+  };
 }

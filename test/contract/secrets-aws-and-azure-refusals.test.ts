@@ -56,7 +56,7 @@ testRefusals([
   },
   ...(
     [
-      ['ExpiredTokenException', 400, 'exchange-stale', 'regards the CI'],
+      ['ExpiredTokenException', 400, 'exchange-stale', 'says that the CI token has expired'],
       ['IDPRejectedClaim', 403, 'exchange-policy', 'trust policy'],
       ['IDPCommunicationError', 400, 'exchange-signature', 'cannot verify'],
       ['RegionDisabledException', 403, 'exchange-rejected', 'not enabled'],

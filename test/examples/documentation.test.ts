@@ -99,51 +99,8 @@ describe.each(GUIDES)('%s', (path) => {
   });
 });
 
-const SOURCES: readonly (readonly [page: string, sources: readonly string[]])[] = [
-  [
-    'docs/vertex-ai.md',
-    [
-      'identity/google-rejections.ts',
-      'identity/google.ts',
-      'jobs/vertex-ai/google-errors.ts',
-      'identity/subject-token.ts',
-    ],
-  ],
-  [
-    'docs/secrets.md',
-    [
-      ...['vault', 'aws', 'azure'].map((broker) => `secrets/${broker}-refusals.ts`),
-      'secrets/google-secret-manager.ts',
-      'secrets/secret-source.ts',
-      'identity/subject-token.ts',
-    ],
-  ],
-  [
-    'docs/vercel.md',
-    [
-      'identity/vercel-rejections.ts',
-      'identity/subject-token.ts',
-      ...['vercel-errors', 'file-uploads', 'hash-files', 'deployment-reference', 'production-change'].map(
-        (name) => `jobs/vercel/${name}.ts`,
-      ),
-    ],
-  ],
-  [
-    'docs/databricks.md',
-    ['identity/databricks.ts', 'jobs/databricks/databricks-errors.ts', 'identity/subject-token.ts'],
-  ],
-  [
-    'docs/prefect.md',
-    ['prefect-errors', 'deployment', 'flow-run-job', 'deployment-update-job'].map((name) => `jobs/prefect/${name}.ts`),
-  ],
-];
-
-test.each(SOURCES)('%s explains every refusal that the service can lead to', (path, sources) => {
-  const codes = Object.keys(ERROR_CATALOGUE);
-  const explained = [...read(path).matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, code = '']) => code);
-  expect(explained.filter((code) => code.includes('-') && !codes.includes(code))).toEqual([]);
-  const raised = sources.flatMap((source) =>
-    [...read(`shared/${source}`).matchAll(/'([a-z]+(?:-[a-z]+)+)'/g)].map(([, word = '']) => word),
-  );
-  expect(raised.filter((word) => codes.includes(word) && !explained.includes(word))).toEqual([]);
+test.each(GUIDES)('every error that %s explains exists', (path) => {
+  const explained = [...read(path).matchAll(/^\| `([a-z]+(?:-[a-z]+)+)` \|/gm)].map(([, code = '']) => code);
+  expect(explained.length).toBeGreaterThan(0);
+  expect(explained.filter((code) => !(code in ERROR_CATALOGUE))).toEqual([]);
 });

@@ -1,88 +1,97 @@
-import { SubmitError } from '../../errors.ts';
+import type { SubmitError } from '../../errors.ts';
+import { errorInfo } from '../../google/errors.ts';
+import { poolPrincipals } from '../../google/exchange-rejections.ts';
 import type { GoogleTrust } from '../../google/trust.ts';
 import { type Answer, answerJson, unreadable } from '../../http/http.ts';
-import { type JsonObject, listAt, objectAt, textAt } from '../../json.ts';
+import { type Refusals, refusalError } from '../../http/refusal.ts';
+import type { SubjectToken } from '../../identity/subject-token.ts';
+import { objectAt, textAt } from '../../json.ts';
 import { GUIDE } from '../secret-source.ts';
 import type { GoogleReference } from './reference.ts';
 
-/** What a refusal of Secret Manager means. https://cloud.google.com/secret-manager/docs/access-control */
+const REJECTED = '{service} does not accept the exchanged credential';
+const VERSIONS = 'gcloud secrets versions list {name} {flags}';
+
+/** https://cloud.google.com/secret-manager/docs/access-control */
+export const SECRET_MANAGER: Refusals = {
+  service: 'Google Secret Manager',
+  link: GUIDE,
+  code: 'secret-unavailable',
+  table: [
+    {
+      status: [401],
+      if: 'serviceAccount',
+      happened: REJECTED,
+      remedy: ['Retry the step. If it fails again, check that {serviceAccount} is not disabled.'],
+    },
+    {
+      status: [401],
+      happened: REJECTED,
+      remedy: ['Set «service-account» to act as an account that may read the secret.'],
+    },
+    {
+      status: [403],
+      if: 'isDisabled',
+      happened: 'The Secret Manager API is not enabled in {project}',
+      remedy: ['Enable it:', 'gcloud services enable secretmanager.googleapis.com --project={project}'],
+    },
+    {
+      status: [403],
+      happened: '{identity} may not read {secret}, or there is no such secret',
+      expected: [
+        'the permission secretmanager.versions.access, such as by roles/secretmanager.secretAccessor on this one secret',
+      ],
+      remedy: [
+        'Check the name in «secret-from». If it is right, grant the role (a new grant can take a few minutes):',
+        'gcloud secrets add-iam-policy-binding {name} {flags} --role=roles/secretmanager.secretAccessor --member="{member}"',
+      ],
+    },
+    {
+      status: [404],
+      happened: '{service} has no {secret} with a version {version}',
+      remedy: [
+        'Compare with what is there (a secret that is kept in one location has locations/LOCATION in its name):',
+        VERSIONS,
+      ],
+    },
+    {
+      if: 'isUnusable',
+      happened: 'Version {version} of {secret} is disabled or destroyed',
+      remedy: ['Enable it, or name another one:', VERSIONS],
+    },
+    {},
+  ],
+};
+
+/** What a refusal of Secret Manager means. */
 export function explainGoogleSecret(
   { secret, version, location }: GoogleReference,
   trust: GoogleTrust,
+  subject: SubjectToken,
   url: string,
   answer: Answer,
 ): SubmitError {
   const failure = objectAt(answerJson(answer), 'error');
   const words = textAt(failure, 'message');
   if (words === undefined) return unreadable(url, answer);
-  const status = textAt(failure, 'status') ?? '';
-  const identity = trust.serviceAccount ?? `the federated identity of ${trust.provider}`;
+  const { serviceAccount, provider } = trust;
+  const identity = serviceAccount ?? `the federated identity of ${provider}`;
   const presented = [`secret ${secret}`, `version ${version}`, `identity ${identity}`];
-  const [, project = '', name = ''] = /^projects\/([^/]+)\/.*secrets\/([^/]+)$/.exec(secret) ?? [];
-  const flags = `${name} --project=${project}${location === undefined ? '' : ` --location=${location}`}`;
-  const refused = (happened: string, expected: readonly string[], remedy: readonly string[]) =>
-    new SubmitError('secret-unavailable', { happened, presented, expected, words, remedy, link: GUIDE });
-
-  if (answer.status === 401) {
-    return refused(
-      'Google Secret Manager does not accept the exchanged credential',
-      ['a token of a federated identity or service account that is still valid'],
-      trust.serviceAccount === undefined
-        ? ['Set «service-account» to act as an account that may read the secret.']
-        : ['Start the step again; check that the account is not disabled.'],
-    );
-  }
-  if (answer.status === 403 && reasons(failure).includes('SERVICE_DISABLED')) {
-    return refused(
-      `The Secret Manager API is not enabled in ${project}`,
-      ['secretmanager.googleapis.com enabled there'],
-      [`Enable it: gcloud services enable secretmanager.googleapis.com --project=${project}`],
-    );
-  }
-  if (answer.status === 403) {
-    return refused(
-      `${identity} may not read ${secret}, or there is no such secret`,
-      [
-        'the permission secretmanager.versions.access, such as by roles/secretmanager.secretAccessor on this one secret',
-      ],
-      [
-        'Check the name in «secret-from». If that is the one, grant it (a new grant takes a few minutes to be known):',
-        `gcloud secrets add-iam-policy-binding ${flags} --role=roles/secretmanager.secretAccessor --member="${member(trust)}"`,
-      ],
-    );
-  }
-  if (answer.status === 404) {
-    return refused(
-      `Google Secret Manager has no ${secret} with a version ${version}`,
-      [
-        location === undefined
-          ? 'a secret that is not kept in one location only (those are named with locations/LOCATION)'
-          : `a secret in the location ${location}`,
-        'a version that was added',
-      ],
-      ['Compare with what is there:', `gcloud secrets versions list ${flags}`],
-    );
-  }
-  if (status === 'FAILED_PRECONDITION') {
-    return refused(
-      `Version ${version} of ${secret} is disabled or destroyed`,
-      ['an enabled version'],
-      ['Enable it, or name another one:', `gcloud secrets versions list ${flags}`],
-    );
-  }
-  return refused(
-    `Google Secret Manager refused to give ${secret} (${answer.status})`,
-    [],
-    ['Check the reference in «secret-from».'],
+  const [, project = '', , name = ''] = /^projects\/([^/]+)\/(locations\/[^/]+\/)?secrets\/([^/]+)$/.exec(secret) ?? [];
+  return refusalError(
+    SECRET_MANAGER,
+    { status: answer.status, words, presented },
+    {
+      serviceAccount,
+      identity,
+      member: serviceAccount === undefined ? poolPrincipals(trust, subject) : `serviceAccount:${serviceAccount}`,
+      secret,
+      version,
+      project,
+      name,
+      flags: `--project=${project}${location === undefined ? '' : ` --location=${location}`}`,
+      isDisabled: errorInfo(failure).reason === 'SERVICE_DISABLED',
+      isUnusable: textAt(failure, 'status') === 'FAILED_PRECONDITION',
+    },
   );
-}
-
-function reasons(failure: JsonObject): readonly string[] {
-  return listAt(failure, 'details').flatMap((detail) => textAt(detail, 'reason') ?? []);
-}
-
-function member({ provider, serviceAccount }: GoogleTrust): string {
-  if (serviceAccount !== undefined) return `serviceAccount:${serviceAccount}`;
-  const pool = provider.slice(0, provider.indexOf('/providers/'));
-  return `principalSet://iam.googleapis.com/${pool}/attribute.ATTRIBUTE/VALUE`;
 }

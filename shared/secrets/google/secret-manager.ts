@@ -34,9 +34,9 @@ export const googleSecretManager = defineBroker({
         key: reference.key,
         calls: [...loginCalls(trust), { ...call, secretHeaders: bearer(PLACEHOLDER) }],
         open: async (environment, signal) => {
-          const secretHeaders = (await login(environment).get(signal)).headers;
-          const answer = await environment.http.persist({ ...call, secretHeaders }, signal);
-          if (answer.status !== 200) throw explainGoogleSecret(reference, trust, call.url, answer);
+          const { headers, subject } = await login(environment).get(signal);
+          const answer = await environment.http.persist({ ...call, secretHeaders: headers }, signal);
+          if (answer.status !== 200) throw explainGoogleSecret(reference, trust, subject, call.url, answer);
           return readGoogleSecret(reference, call.url, answer);
         },
       };

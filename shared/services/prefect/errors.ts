@@ -11,7 +11,7 @@ const ACCEPT_IDENTITY =
 
 /** What the REST API says, and what stands in front of it. https://docs.prefect.io/v3/api-ref/rest-api */
 export const PREFECT: Refusals = {
-  service: 'The Prefect server',
+  service: 'Prefect',
   link: 'docs/prefect.md',
   code: 'request-rejected',
   table: [

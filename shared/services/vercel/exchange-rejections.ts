@@ -53,7 +53,7 @@ export const VERCEL_EXCHANGE: Refusals = {
         'Check that «policy-id» {policyId} is the policy of this pipeline.',
         "If they are right, create or correct the policy as shown above (the team's settings, or POST /v1/oauth-apps/oidc-federation/policies).",
         'To limit it to {projectName}, add "resources":{"projectIds":["prj_…"]} with the id of the project, which its settings show.',
-        "The token's audience is not «audience» ({missingAudience}); to have it made for that one:",
+        "The token's audience is not «audience» ({missingAudience}); have it made for that one:",
         '{tokenInstructions}',
         FALLBACK,
       ],
