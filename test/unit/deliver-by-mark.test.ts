@@ -305,6 +305,7 @@ describe('a re-run', () => {
   ])('submits nothing when it is cancelled while it %s', async (_what, world) => {
     const came = await submitted({ ...world, context: RETRY, cancelAfterMs: 5_000 });
     expect([came.of, came.announced, came.tookMs]).toEqual(['SIGTERM', [], 5_000]);
+    expect(came.lines.join()).not.toContain('submitting again');
   });
 
   it('fails when it cannot look into the list', async () => {
