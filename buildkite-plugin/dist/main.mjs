@@ -1,2 +1,2 @@
 import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);
-import"./chunk-RPLGRZL6.mjs";import"./chunk-KSPA745I.mjs";
+import"./chunk-6YDSHVIV.mjs";import"./chunk-KSPA745I.mjs";

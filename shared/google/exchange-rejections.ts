@@ -73,8 +73,9 @@ export const GOOGLE_STS: Refusals = {
       words: /rejected by the attribute condition/,
       code: 'exchange-condition',
       happened: "The provider's attribute condition refuses this pipeline",
+      expected: ['a condition that is true for the claims above'],
       remedy: [
-        'Compare the condition with the claims above, then add this pipeline to it (ids of Bitbucket are wrapped in braces):',
+        'Show the condition, then add this pipeline to it (ids of Bitbucket are wrapped in braces):',
         `${DESCRIBE} --format='value(attributeCondition)'`,
       ],
     },
