@@ -1,7 +1,6 @@
 import { checkoutFiles } from '../shared/edge/checkout-files.ts';
 import { runMain, runStep } from '../shared/main.ts';
-import { JOB_KINDS } from '../shared/services/index.ts';
-import { KIND_SETTINGS } from '../shared/services/kind-settings.ts';
+import { JOB_KINDS, KIND_SETTINGS } from '../shared/services/index.ts';
 import { runSettings } from '../shared/settings/run-settings.ts';
 import { BITBUCKET_PROTECTED, bitbucketHost } from './bitbucket-host.ts';
 import { bitbucketSettings, readPipeVariables } from './bitbucket-settings.ts';

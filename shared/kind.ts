@@ -312,5 +312,6 @@ export function defineKind<S extends Settings>(kind: {
 export interface ListedKind {
   readonly id: string;
   readonly title: string;
-  load(): Promise<JobKind>;
+  /** The module of the kind. */
+  load(): Promise<{ readonly kind: JobKind }>;
 }

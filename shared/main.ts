@@ -4,8 +4,7 @@ import { EXIT, exitCodeOf, SubmitError } from './errors.ts';
 import { explainToUser } from './host/explain-to-user.ts';
 import { createHttp, HTTP_TIMINGS } from './http/http.ts';
 import { type RunEnvironment, run } from './run/run.ts';
-import { JOB_KINDS } from './services/index.ts';
-import { KIND_SETTINGS } from './services/kind-settings.ts';
+import { JOB_KINDS, KIND_SETTINGS } from './services/index.ts';
 
 /** What one CI brings to a step. */
 export type Ci = Pick<RunEnvironment, 'host' | 'hostSettings' | 'protectedVariables' | 'files' | 'signal'>;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { guideSections } from './generate-guides.ts';
 import { editorSchema, pipeYaml, pluginYaml } from './generate-metadata.ts';
 import { readmeSections } from './generate-readme.ts';
-import { kindSettingsSource } from './kinds.ts';
+import { kindSettingsJson } from './kinds.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -16,7 +16,7 @@ export async function generate(): Promise<ReadonlyMap<string, string>> {
     ['plugin.yml', pluginYaml()],
     ['pipe.yml', pipeYaml()],
     ['schema/plugin-configuration.schema.json', editorSchema()],
-    ['shared/services/kind-settings.ts', kindSettingsSource()],
+    ['shared/services/kind-settings.json', kindSettingsJson()],
     ...(await Promise.all(documents)),
   ]);
 }

@@ -1,6 +1,6 @@
 import type { SubmitError } from '../errors.ts';
 import { type Answer, answerJson, type HttpCall, unreadable } from '../http/http.ts';
-import { type Refusals, refusalError } from '../http/refusal.ts';
+import { refusalError, refusals } from '../http/refusal.ts';
 import { type Json, type JsonObject, listAt, objectAt, textAt } from '../json.ts';
 
 /** Who asks for what where, for explanations. */
@@ -13,54 +13,49 @@ export interface Asker {
 const ACT_AS = /permission to act as service_account: ?([\w.+-]{1,200}@[\w-]{1,100}(?:\.[\w-]{1,100}){0,10})/;
 
 /** What Vertex AI says. https://cloud.google.com/apis/design/errors */
-export const VERTEX_AI: Refusals = {
-  link: 'docs/vertex-ai.md',
-  service: 'Vertex AI',
-  code: 'request-rejected',
-  table: [
-    {
-      status: [401],
-      code: 'credential-rejected',
-      remedy: ['Check «universe-domain», and that direct access (no «service-account») is supported by this API.'],
-    },
-    {
-      status: [403],
-      if: 'isDisabled',
-      code: 'permission-denied',
-      happened: 'The API {apiName} is not enabled in the project',
-      remedy: ['Enable it:', 'gcloud services enable {apiName} --project={project}'],
-    },
-    {
-      status: [403],
-      code: 'permission-denied',
-      happened: 'The identity lacks {permission} in project {project}',
-      remedy: [
-        'Grant the role (a new grant takes a few minutes to take effect):',
-        'gcloud projects add-iam-policy-binding {project} --role=roles/aiplatform.user --member={member}',
-      ],
-    },
-    {
-      if: 'runtime',
-      code: 'act-as-denied',
-      happened: 'The identity may not run jobs as {runtime}',
-      remedy: [
-        'Grant the role on that account, even where both are the same account:',
-        'gcloud iam service-accounts add-iam-policy-binding {runtime} --role=roles/iam.serviceAccountUser --member={member}',
-      ],
-    },
-    {
-      status: [429],
-      if: 'isCapacity',
-      code: 'quota-exceeded',
-      happened: 'A quota of the project does not allow the job in {region}',
-      remedy: [
-        'Ask for more quota (in a new project it is often 0), for other machines, or for another region: https://console.cloud.google.com/iam-admin/quotas',
-      ],
-    },
-    { status: [404], code: 'not-found', remedy: ['Check «project», «region» and «attach».'] },
-    { remedy: ['Correct the spec: the words above name the field.'] },
-  ],
-};
+export const VERTEX_AI = refusals('Vertex AI', 'docs/vertex-ai.md', 'request-rejected', [
+  {
+    status: [401],
+    code: 'credential-rejected',
+    remedy: ['Check «universe-domain», and that direct access (no «service-account») is supported by this API.'],
+  },
+  {
+    status: [403],
+    if: 'isDisabled',
+    code: 'permission-denied',
+    happened: 'The API {apiName} is not enabled in the project',
+    remedy: ['Enable it:', 'gcloud services enable {apiName} --project={project}'],
+  },
+  {
+    status: [403],
+    code: 'permission-denied',
+    happened: 'The identity lacks {permission} in project {project}',
+    remedy: [
+      'Grant the role (a new grant takes a few minutes to take effect):',
+      'gcloud projects add-iam-policy-binding {project} --role=roles/aiplatform.user --member={member}',
+    ],
+  },
+  {
+    if: 'runtime',
+    code: 'act-as-denied',
+    happened: 'The identity may not run jobs as {runtime}',
+    remedy: [
+      'Grant the role on that account, even where both are the same account:',
+      'gcloud iam service-accounts add-iam-policy-binding {runtime} --role=roles/iam.serviceAccountUser --member={member}',
+    ],
+  },
+  {
+    status: [429],
+    if: 'isCapacity',
+    code: 'quota-exceeded',
+    happened: 'A quota of the project does not allow the job in {region}',
+    remedy: [
+      'Ask for more quota (in a new project it is often 0), for other machines, or for another region: https://console.cloud.google.com/iam-admin/quotas',
+    ],
+  },
+  { status: [404], code: 'not-found', remedy: ['Check «project», «region» and «attach».'] },
+  { remedy: ['Correct the spec: the words above name the field.'] },
+]);
 
 /** What a refusal of a Google API means, from its status and details. */
 export function explainGoogle(asker: Asker, call: HttpCall, answer: Answer): SubmitError {

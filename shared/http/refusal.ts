@@ -30,6 +30,11 @@ export interface Refusals {
   readonly table: readonly Refusal[];
 }
 
+/** A table of refusals: the service's name, the page about it, the code of entries that say none, and the entries in their order. */
+export function refusals(service: string, link: string, code: ErrorCode, table: readonly Refusal[]): Refusals {
+  return { service, link, code, table };
+}
+
 /**
  * What the texts may name, untrusted. A line that is nothing but `{name}` takes a list, and a line with a fact that is not known is
  * left out.

@@ -57,7 +57,7 @@ export async function bindRun(environment: BindEnvironment): Promise<BoundRun> {
   parseSettings(hostSettings, host.settings, faults);
 
   const chosen = host.settings.get('job');
-  const kind = await kinds.find(({ id }) => id === chosen)?.load();
+  const kind = (await kinds.find(({ id }) => id === chosen)?.load())?.kind;
   if (kind === undefined) throw await invalid(faults, environment);
 
   const known = new Set([...Object.keys(shared), ...Object.keys(hostSettings), ...Object.keys(kind.settings)]);

@@ -101,7 +101,7 @@ async function bound({ settings, env = {}, host: changes = {}, run = {}, plan = 
   const of = await bindRun({
     host,
     hostSettings: { pause: flag({ description: '' }) },
-    kinds: kinds.map((kind) => ({ ...kind, load: async () => kind })),
+    kinds: kinds.map((kind) => ({ ...kind, load: async () => ({ kind }) })),
     kindSettings: listedSettings(kinds),
     files: files as Files,
     env,

@@ -81,7 +81,7 @@ async function cancelled(left: Left) {
   await cancelRemembered(left.remembered ?? RUNNING, {
     host,
     hostSettings: {},
-    kinds: [train, { ...train, id: 'serve' }].map((kind) => ({ ...kind, load: async () => kind })),
+    kinds: [train, { ...train, id: 'serve' }].map((kind) => ({ ...kind, load: async () => ({ kind }) })),
     kindSettings: {},
     files: {} as Files,
     env: {},

@@ -8,8 +8,7 @@ import { systemClock } from '../../shared/edge/node.ts';
 import { createHttp, HTTP_TIMINGS } from '../../shared/http/http.ts';
 import type { Json } from '../../shared/json.ts';
 import { run } from '../../shared/run/run.ts';
-import { JOB_KINDS } from '../../shared/services/index.ts';
-import { KIND_SETTINGS } from '../../shared/services/kind-settings.ts';
+import { JOB_KINDS, KIND_SETTINGS } from '../../shared/services/index.ts';
 
 const SETTINGS = new Map<string, Json>([
   ['job', 'databricks-run-now'],

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
 import { type Json, parseJson } from '../../shared/json.ts';
-import { databricksRunNow } from '../../shared/services/databricks/run-now.ts';
-import { vertexCustomJob } from '../../shared/services/vertex-ai/custom-job.ts';
+import { kind as databricksRunNow } from '../../shared/services/databricks/run-now.ts';
+import { kind as vertexCustomJob } from '../../shared/services/vertex-ai/custom-job.ts';
 import { nearestName } from '../../shared/settings/nearest-name.ts';
 import {
   choice,

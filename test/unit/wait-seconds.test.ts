@@ -5,8 +5,7 @@ import { buildkiteSettings } from '../../buildkite-plugin/buildkite-settings.ts'
 import { checkoutFiles } from '../../shared/edge/checkout-files.ts';
 import type { Json } from '../../shared/json.ts';
 import { bindRun } from '../../shared/run/bind.ts';
-import { JOB_KINDS } from '../../shared/services/index.ts';
-import { KIND_SETTINGS } from '../../shared/services/kind-settings.ts';
+import { JOB_KINDS, KIND_SETTINGS } from '../../shared/services/index.ts';
 import { sampleOf } from '../contract/kind-samples.ts';
 
 const DAY = 86_400;

@@ -3,7 +3,7 @@ import { errorInfo } from '../../google/errors.ts';
 import { poolPrincipals } from '../../google/exchange-rejections.ts';
 import type { GoogleTrust } from '../../google/trust.ts';
 import { type Answer, answerJson, unreadable } from '../../http/http.ts';
-import { type Refusals, refusalError } from '../../http/refusal.ts';
+import { refusalError, refusals } from '../../http/refusal.ts';
 import type { SubjectToken } from '../../identity/subject-token.ts';
 import { objectAt, textAt } from '../../json.ts';
 import { GUIDE } from '../secret-source.ts';
@@ -13,55 +13,50 @@ const REJECTED = '{service} does not accept the exchanged credential';
 const VERSIONS = 'gcloud secrets versions list {name} {flags}';
 
 /** https://cloud.google.com/secret-manager/docs/access-control */
-export const SECRET_MANAGER: Refusals = {
-  service: 'Google Secret Manager',
-  link: GUIDE,
-  code: 'secret-unavailable',
-  table: [
-    {
-      status: [401],
-      if: 'serviceAccount',
-      happened: REJECTED,
-      remedy: ['Retry the step. If it fails again, check that {serviceAccount} is not disabled.'],
-    },
-    {
-      status: [401],
-      happened: REJECTED,
-      remedy: ['Set «service-account» to act as an account that may read the secret.'],
-    },
-    {
-      status: [403],
-      if: 'isDisabled',
-      happened: 'The Secret Manager API is not enabled in {project}',
-      remedy: ['Enable it:', 'gcloud services enable secretmanager.googleapis.com --project={project}'],
-    },
-    {
-      status: [403],
-      happened: '{identity} may not read {secret}, or there is no such secret',
-      expected: [
-        'the permission secretmanager.versions.access, such as by roles/secretmanager.secretAccessor on this one secret',
-      ],
-      remedy: [
-        'Check the name in «secret-from». If it is right, grant the role (a new grant can take a few minutes):',
-        'gcloud secrets add-iam-policy-binding {name} {flags} --role=roles/secretmanager.secretAccessor --member="{member}"',
-      ],
-    },
-    {
-      status: [404],
-      happened: '{service} has no {secret} with a version {version}',
-      remedy: [
-        'Compare with what is there (a secret that is kept in one location has locations/LOCATION in its name):',
-        VERSIONS,
-      ],
-    },
-    {
-      if: 'isUnusable',
-      happened: 'Version {version} of {secret} is disabled or destroyed',
-      remedy: ['Enable it, or name another one:', VERSIONS],
-    },
-    {},
-  ],
-};
+export const SECRET_MANAGER = refusals('Google Secret Manager', GUIDE, 'secret-unavailable', [
+  {
+    status: [401],
+    if: 'serviceAccount',
+    happened: REJECTED,
+    remedy: ['Retry the step. If it fails again, check that {serviceAccount} is not disabled.'],
+  },
+  {
+    status: [401],
+    happened: REJECTED,
+    remedy: ['Set «service-account» to act as an account that may read the secret.'],
+  },
+  {
+    status: [403],
+    if: 'isDisabled',
+    happened: 'The Secret Manager API is not enabled in {project}',
+    remedy: ['Enable it:', 'gcloud services enable secretmanager.googleapis.com --project={project}'],
+  },
+  {
+    status: [403],
+    happened: '{identity} may not read {secret}, or there is no such secret',
+    expected: [
+      'the permission secretmanager.versions.access, such as by roles/secretmanager.secretAccessor on this one secret',
+    ],
+    remedy: [
+      'Check the name in «secret-from». If it is right, grant the role (a new grant can take a few minutes):',
+      'gcloud secrets add-iam-policy-binding {name} {flags} --role=roles/secretmanager.secretAccessor --member="{member}"',
+    ],
+  },
+  {
+    status: [404],
+    happened: '{service} has no {secret} with a version {version}',
+    remedy: [
+      'Compare with what is there (a secret that is kept in one location has locations/LOCATION in its name):',
+      VERSIONS,
+    ],
+  },
+  {
+    if: 'isUnusable',
+    happened: 'Version {version} of {secret} is disabled or destroyed',
+    remedy: ['Enable it, or name another one:', VERSIONS],
+  },
+  {},
+]);
 
 /** What a refusal of Secret Manager means. */
 export function explainGoogleSecret(

@@ -1,45 +1,40 @@
 import type { SubmitError } from '../../errors.ts';
 import { type Answer, answerJson, type HttpCall, unreadable } from '../../http/http.ts';
-import { type Refusals, refusalError } from '../../http/refusal.ts';
+import { refusalError, refusals } from '../../http/refusal.ts';
 import { listAt, textAt } from '../../json.ts';
 import { plainLine } from '../../remote-text.ts';
 
 /** What the REST API says. https://docs.databricks.com/api/workspace/introduction */
-export const DATABRICKS: Refusals = {
-  service: 'Databricks',
-  link: 'docs/databricks.md',
-  code: 'request-rejected',
-  table: [
-    {
-      status: [401],
-      code: 'credential-rejected',
-      remedy: ['Check that «host» is the workspace in which the service principal works.'],
-    },
-    {
-      status: [403],
-      code: 'permission-denied',
-      remedy: [
-        'Assign the service principal to the workspace; grant it the cluster-create entitlement or serverless, CAN MANAGE RUN on a job that it runs, and USE on what the tasks read.',
-      ],
-    },
-    {
-      if: 'isUnknown',
-      code: 'not-found',
-      remedy: [
-        'Check «job-id», «attach», and the ids and paths in the spec, and whether the service principal may see them. A run is kept for 60 days.',
-      ],
-    },
-    {
-      if: 'isCapacity',
-      code: 'quota-exceeded',
-      happened: 'A limit of {service} does not allow the run',
-      remedy: [
-        'Wait until other runs have ended, let it wait with queue: {enabled: true} in the spec, or have the limit raised.',
-      ],
-    },
-    { remedy: ['Correct the spec: the words above say what is wrong.'] },
-  ],
-};
+export const DATABRICKS = refusals('Databricks', 'docs/databricks.md', 'request-rejected', [
+  {
+    status: [401],
+    code: 'credential-rejected',
+    remedy: ['Check that «host» is the workspace in which the service principal works.'],
+  },
+  {
+    status: [403],
+    code: 'permission-denied',
+    remedy: [
+      'Assign the service principal to the workspace; grant it the cluster-create entitlement or serverless, CAN MANAGE RUN on a job that it runs, and USE on what the tasks read.',
+    ],
+  },
+  {
+    if: 'isUnknown',
+    code: 'not-found',
+    remedy: [
+      'Check «job-id», «attach», and the ids and paths in the spec, and whether the service principal may see them. A run is kept for 60 days.',
+    ],
+  },
+  {
+    if: 'isCapacity',
+    code: 'quota-exceeded',
+    happened: 'A limit of {service} does not allow the run',
+    remedy: [
+      'Wait until other runs have ended, let it wait with queue: {enabled: true} in the spec, or have the limit raised.',
+    ],
+  },
+  { remedy: ['Correct the spec: the words above say what is wrong.'] },
+]);
 
 /** What a refusal of the Databricks API means. */
 export function explainDatabricks(identity: string, call: HttpCall, answer: Answer): SubmitError {

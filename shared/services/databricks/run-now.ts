@@ -24,7 +24,7 @@ const settings = {
 };
 
 /** A run of an existing Databricks job. https://docs.databricks.com/api/workspace/jobs/runnow */
-export const databricksRunNow = defineKind({
+export const kind = defineKind({
   id: 'databricks-run-now',
   title: 'Databricks job',
   settings,

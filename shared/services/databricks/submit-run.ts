@@ -51,7 +51,7 @@ const settings = {
 };
 
 /** A one-time Databricks run of the tasks in a spec. https://docs.databricks.com/api/workspace/jobs/submit */
-export const databricksSubmitRun = defineKind({
+export const kind = defineKind({
   id: 'databricks-submit-run',
   title: 'Databricks run',
   settings,

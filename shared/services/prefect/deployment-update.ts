@@ -60,7 +60,7 @@ const settings = {
  * Points an existing Prefect deployment at this build's commit or image.
  * https://docs.prefect.io/v3/api-ref/rest-api/server/deployments/update-deployment
  */
-export const prefectDeploymentUpdate = defineKind({
+export const kind = defineKind({
   id: 'prefect-deployment-update',
   title: 'Prefect deployment',
   settings,

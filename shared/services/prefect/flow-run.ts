@@ -59,7 +59,7 @@ const settings = {
  * A run of an existing Prefect deployment.
  * https://docs.prefect.io/v3/api-ref/rest-api/server/deployments/create-flow-run-from-deployment
  */
-export const prefectFlowRun = defineKind({
+export const kind = defineKind({
   id: 'prefect-flow-run',
   title: 'Prefect flow run',
   settings,

@@ -89,7 +89,7 @@ const settings = {
 };
 
 /** A deployment of a build that was made in CI. https://vercel.com/docs/rest-api/deployments/create-a-new-deployment */
-export const vercelDeployment = defineKind({
+export const kind = defineKind({
   id: 'vercel-deployment',
   title: 'Vercel deployment',
   settings,

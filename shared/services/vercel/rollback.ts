@@ -1,12 +1,6 @@
-import { defineKind } from '../../kind.ts';
-import { changeOutputs } from './production-change.ts';
-import { bindProductionChange, changeSettings } from './production-settings.ts';
+import { productionKind } from './production-kind.ts';
+
+const WHICH = 'The deployment to go back to, which production served before.';
 
 /** Points production back at an earlier deployment. https://vercel.com/docs/instant-rollback */
-export const vercelRollback = defineKind({
-  id: 'vercel-rollback',
-  title: 'Vercel rollback',
-  settings: changeSettings('The deployment to go back to, which production served before.'),
-  outputs: changeOutputs,
-  bind: (values, binding) => bindProductionChange('rollback', values, binding),
-});
+export const kind = productionKind('rollback', 'Vercel rollback', WHICH);

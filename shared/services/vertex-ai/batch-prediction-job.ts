@@ -5,7 +5,7 @@ import { checkMessage, hasField } from './proto-json.ts';
 
 /** A Vertex AI batch prediction job.
  * https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.batchPredictionJobs */
-export const vertexBatchPredictionJob = vertexJob({
+export const kind = vertexJob({
   id: 'vertex-batch-prediction-job',
   title: 'Vertex AI batch prediction job',
   collection: 'batchPredictionJobs',

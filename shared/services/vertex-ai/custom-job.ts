@@ -4,7 +4,7 @@ import { vertexJob } from './job.ts';
 import { checkMessage, fieldOf, hasField, messageOf, withField } from './proto-json.ts';
 
 /** A Vertex AI custom job. https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.customJobs */
-export const vertexCustomJob = vertexJob({
+export const kind = vertexJob({
   id: 'vertex-custom-job',
   title: 'Vertex AI custom job',
   collection: 'customJobs',
