@@ -64,25 +64,20 @@ export function explainGoogle(asker: Asker, call: HttpCall, answer: Answer): Sub
   if (message === undefined) return unreadable(call.url, answer);
   const { reason, permission, service = 'aiplatform.googleapis.com' } = errorInfo(error);
   const { identity, project, region } = asker;
-  return refusalError(
-    VERTEX_AI,
-    {
-      status: answer.status,
-      words: [message, ...fieldViolations(error)].join('\n'),
-      presented: [`identity ${identity}`, `project ${project}, region ${region}`],
-    },
-    {
-      service: new URL(call.url).host,
-      project,
-      region,
-      apiName: service,
-      permission: permission === undefined ? 'a permission' : `the permission ${permission}`,
-      member: identity.includes('@') ? `serviceAccount:${identity}` : 'PRINCIPAL_OF_THE_POOL',
-      runtime: ACT_AS.exec(message.slice(0, 4_000))?.[1],
-      isDisabled: reason === 'SERVICE_DISABLED',
-      isCapacity: isGoogleCapacity(answer),
-    },
-  );
+  return refusalError(VERTEX_AI, {
+    status: answer.status,
+    words: [message, ...fieldViolations(error)].join('\n'),
+    presented: [`identity ${identity}`, `project ${project}, region ${region}`],
+    service: new URL(call.url).host,
+    project,
+    region,
+    apiName: service,
+    permission: permission === undefined ? 'a permission' : `the permission ${permission}`,
+    member: identity.includes('@') ? `serviceAccount:${identity}` : 'PRINCIPAL_OF_THE_POOL',
+    runtime: ACT_AS.exec(message.slice(0, 4_000))?.[1],
+    isDisabled: reason === 'SERVICE_DISABLED',
+    isCapacity: isGoogleCapacity(answer),
+  });
 }
 
 /** Whether a 429 names a quota metric of capacity (GPUs, CPUs): waiting a few seconds does not help then. */

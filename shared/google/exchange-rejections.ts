@@ -108,19 +108,18 @@ export function explainSts(
   const error = textAt(body, 'error');
   if (error === undefined) return unreadable(tokenUrl(trust), answer);
   const words = `${error}: ${textAt(body, 'error_description') ?? ''}`;
-  return refusalError(
-    GOOGLE_STS,
-    { status: answer.status, words, presented: presentedTo(trust, subject) },
-    {
-      ...providerFacts(trust),
-      issuer: subject.issuer,
-      audience: likelyAudience(trust.demand.audiences, subject),
-      defaultAudience: `https:${providerAudience(trust)}`,
-      subjectBytes: Buffer.byteLength(subject.subject),
-      shortClaim: 'repositoryUuid' in subject.claims ? 'repositoryUuid' : 'pipeline_id',
-      tokenInstructions: howToRequest,
-    },
-  );
+  return refusalError(GOOGLE_STS, {
+    status: answer.status,
+    words,
+    presented: presentedTo(trust, subject),
+    ...providerFacts(trust),
+    issuer: subject.issuer,
+    audience: likelyAudience(trust.demand.audiences, subject),
+    defaultAudience: `https:${providerAudience(trust)}`,
+    subjectBytes: Buffer.byteLength(subject.subject),
+    shortClaim: 'repositoryUuid' in subject.claims ? 'repositoryUuid' : 'pipeline_id',
+    tokenInstructions: howToRequest,
+  });
 }
 
 /** What generateAccessToken says. https://cloud.google.com/iam/docs/create-short-lived-credentials-direct */
@@ -173,29 +172,24 @@ export function explainImpersonation(
   if (words === undefined) return unreadable(url, answer);
   const { serviceAccount: account = '', delegates, lifetimeSeconds } = trust;
   const creator = delegates.length === 0 ? undefined : 'roles/iam.serviceAccountTokenCreator';
-  return refusalError(
-    IMPERSONATION,
-    {
-      status: answer.status,
-      words,
-      presented: [
-        ...presentedTo(trust, subject),
-        `service account ${account}`,
-        ...(creator === undefined ? [] : [`delegates ${delegates.join(', ')}`]),
-      ],
-    },
-    {
-      account,
-      isDisabled: errorInfo(failure).reason === 'SERVICE_DISABLED',
-      delegates: creator === undefined ? undefined : delegates.join(', '),
-      lifetime: lifetimeSeconds,
-      // With delegates the federated identity acts as the first of them, and that needs another role.
-      target: delegates[0] ?? account,
-      role: creator ?? 'roles/iam.workloadIdentityUser',
-      delegateRole: creator,
-      member: poolPrincipals(trust, subject),
-    },
-  );
+  return refusalError(IMPERSONATION, {
+    status: answer.status,
+    words,
+    presented: [
+      ...presentedTo(trust, subject),
+      `service account ${account}`,
+      ...(creator === undefined ? [] : [`delegates ${delegates.join(', ')}`]),
+    ],
+    account,
+    isDisabled: errorInfo(failure).reason === 'SERVICE_DISABLED',
+    delegates: creator === undefined ? undefined : delegates.join(', '),
+    lifetime: lifetimeSeconds,
+    // With delegates the federated identity acts as the first of them, and that needs another role.
+    target: delegates[0] ?? account,
+    role: creator ?? 'roles/iam.workloadIdentityUser',
+    delegateRole: creator,
+    member: poolPrincipals(trust, subject),
+  });
 }
 
 function presentedTo({ provider }: GoogleTrust, subject: SubjectToken): readonly string[] {

@@ -83,29 +83,24 @@ export const OR_ANOTHER_AUDIENCE = [
 /** A reason stands at the beginning of the words. */
 const LONGEST_WORDS = 4_000;
 
-/** The error that a refusal stands for, with the facts in its texts. */
-export function refusalError(refusals: Refusals, { status, words, presented }: Refused, facts: Facts): SubmitError {
-  const known: Facts = { service: refusals.service, status, ...facts };
-  const { code, happened, expected, remedy } = textsOf(refusals, refusalOf(refusals, { status, words }, known));
+/** The error that a refusal stands for: the first entry that fits, with the facts in its texts. */
+export function refusalError(refusals: Refusals, { presented, ...refused }: Refused & Facts): SubmitError {
+  const known: Facts = { service: refusals.service, ...refused };
+  const words = refused.words.slice(0, LONGEST_WORDS);
+  const fits = (entry: Refusal): boolean =>
+    (entry.status?.includes(refused.status) ?? true) &&
+    (entry.if === undefined || Boolean(known[entry.if])) &&
+    (entry.words?.test(words) ?? true);
+  const { code, happened, expected, remedy } = textsOf(refusals, refusals.table.find(fits) ?? {});
   const lines = (texts: readonly string[]) => texts.flatMap((text) => fill(text, known));
   return new SubmitError(code, {
     happened: lines([happened]).join(''),
     presented,
     expected: lines(expected),
-    words,
+    words: refused.words,
     remedy: lines(remedy),
     link: refusals.link,
   });
-}
-
-/** The first entry that fits. */
-export function refusalOf({ table }: Refusals, refused: Omit<Refused, 'presented'>, facts: Facts): Refusal {
-  const words = refused.words.slice(0, LONGEST_WORDS);
-  const fits = (entry: Refusal): boolean =>
-    (entry.status?.includes(refused.status) ?? true) &&
-    (entry.if === undefined || Boolean(facts[entry.if])) &&
-    (entry.words?.test(words) ?? true);
-  return table.find(fits) ?? {};
 }
 
 /** The code and the texts of an entry, with placeholders. */

@@ -25,7 +25,7 @@ const REFUSALS: Refusals = {
 };
 
 function explain(status: number, words: string, facts: Facts = {}) {
-  const { code, explanation } = refusalError(REFUSALS, { status, words, presented: ['identity ci'] }, facts);
+  const { code, explanation } = refusalError(REFUSALS, { status, words, presented: ['identity ci'], ...facts });
   return { code, ...explanation };
 }
 

@@ -80,19 +80,18 @@ export function explainAssumeRole(
   const { role, region, sessionName } = trust;
   const words = `${failure.code}: ${failure.message}`;
   const presented = [...describeToken(subject), `role ${role}`, `session ${sessionName}`];
-  return refusalError(
-    ASSUME_ROLE,
-    { status: answer.status, words, presented },
-    {
-      ...tokenFacts(trust, subject, howToRequest),
-      account: account(trust),
-      providerArn: providerArn(trust, subject),
-      region,
-      role,
-      roleName: roleName(trust),
-      statement: JSON.stringify(statement(trust, subject)),
-    },
-  );
+  return refusalError(ASSUME_ROLE, {
+    status: answer.status,
+    words,
+    presented,
+    ...tokenFacts(trust, subject, howToRequest),
+    account: account(trust),
+    providerArn: providerArn(trust, subject),
+    region,
+    role,
+    roleName: roleName(trust),
+    statement: JSON.stringify(statement(trust, subject)),
+  });
 }
 
 function statement(trust: AwsTrust, subject: SubjectToken) {
@@ -181,9 +180,12 @@ export function explainAwsSecret(trust: AwsTrust, reference: AwsReference, url: 
     `region ${region}`,
     `role ${role}`,
   ];
-  return refusalError(
-    SECRETS_MANAGER,
-    { status: answer.status, words, presented },
-    { secret, region, roleName: roleName(trust) },
-  );
+  return refusalError(SECRETS_MANAGER, {
+    status: answer.status,
+    words,
+    presented,
+    secret,
+    region,
+    roleName: roleName(trust),
+  });
 }

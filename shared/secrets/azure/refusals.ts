@@ -55,16 +55,15 @@ export function explainEntra(
   const { tenant, clientId: application } = trust;
   const words = `${error}: ${textAt(body, 'error_description') ?? ''}`;
   const presented = [...describeToken(subject), `tenant ${tenant}`, `application ${application}`];
-  return refusalError(
-    ENTRA,
-    { status: answer.status, words, presented },
-    {
-      ...tokenFacts(trust, subject, howToRequest),
-      tenant,
-      application,
-      federatedCredential: JSON.stringify(federatedCredential(trust, subject)),
-    },
-  );
+  return refusalError(ENTRA, {
+    status: answer.status,
+    words,
+    presented,
+    ...tokenFacts(trust, subject, howToRequest),
+    tenant,
+    application,
+    federatedCredential: JSON.stringify(federatedCredential(trust, subject)),
+  });
 }
 
 function federatedCredential({ audience }: AzureTrust, token: SubjectToken) {
@@ -130,9 +129,13 @@ export function explainAzureSecret(
     `version ${version ?? '(the current one)'}`,
     `application ${application}`,
   ];
-  return refusalError(
-    KEY_VAULT,
-    { status: answer.status, words, presented },
-    { vault, name, secret: `${vault}/${name}`, application },
-  );
+  return refusalError(KEY_VAULT, {
+    status: answer.status,
+    words,
+    presented,
+    vault,
+    name,
+    secret: `${vault}/${name}`,
+    application,
+  });
 }

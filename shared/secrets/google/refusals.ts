@@ -73,20 +73,19 @@ export function explainGoogleSecret(
   const identity = serviceAccount ?? `the federated identity of ${provider}`;
   const presented = [`secret ${secret}`, `version ${version}`, `identity ${identity}`];
   const [, project = '', , name = ''] = /^projects\/([^/]+)\/(locations\/[^/]+\/)?secrets\/([^/]+)$/.exec(secret) ?? [];
-  return refusalError(
-    SECRET_MANAGER,
-    { status: answer.status, words, presented },
-    {
-      serviceAccount,
-      identity,
-      member: serviceAccount === undefined ? poolPrincipals(trust, subject) : `serviceAccount:${serviceAccount}`,
-      secret,
-      version,
-      project,
-      name,
-      flags: `--project=${project}${location === undefined ? '' : ` --location=${location}`}`,
-      isDisabled: errorInfo(failure).reason === 'SERVICE_DISABLED',
-      isUnusable: textAt(failure, 'status') === 'FAILED_PRECONDITION',
-    },
-  );
+  return refusalError(SECRET_MANAGER, {
+    status: answer.status,
+    words,
+    presented,
+    serviceAccount,
+    identity,
+    member: serviceAccount === undefined ? poolPrincipals(trust, subject) : `serviceAccount:${serviceAccount}`,
+    secret,
+    version,
+    project,
+    name,
+    flags: `--project=${project}${location === undefined ? '' : ` --location=${location}`}`,
+    isDisabled: errorInfo(failure).reason === 'SERVICE_DISABLED',
+    isUnusable: textAt(failure, 'status') === 'FAILED_PRECONDITION',
+  });
 }

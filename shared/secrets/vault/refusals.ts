@@ -77,11 +77,16 @@ export function explainVaultLogin(
   if (words === undefined) return unreadable(loginCall(trust, '').url, answer);
   const { role, authMount, namespace = 'root' } = trust;
   const presented = [...describeToken(subject), ...place(trust)];
-  return refusalError(
-    VAULT_LOGIN,
-    { status: answer.status, words, presented },
-    { ...tokenFacts(trust, subject, howToRequest), role, authMount, namespace, newRole: newRole(trust, subject) },
-  );
+  return refusalError(VAULT_LOGIN, {
+    status: answer.status,
+    words,
+    presented,
+    ...tokenFacts(trust, subject, howToRequest),
+    role,
+    authMount,
+    namespace,
+    newRole: newRole(trust, subject),
+  });
 }
 
 const LIST_VERSIONS = 'vault kv metadata get -mount={mount} {path}';
@@ -139,20 +144,19 @@ export function explainVaultRead(
   const metadata = objectAt(objectAt(answerJson(answer), 'data'), 'metadata');
   const requested = apiPath(trust, reference);
   const presented = [`path ${requested}`, ...place(trust), `policies ${policies.join(', ') || '(none)'}`];
-  return refusalError(
-    VAULT_READ,
-    { status: answer.status, words, presented },
-    {
-      role: trust.role,
-      mount,
-      path,
-      apiPath: requested,
-      secret: version === undefined ? requested : `${requested} with the version ${version}`,
-      engine: trust.hasVersions ? 2 : 1,
-      get: trust.hasVersions ? 'metadata get' : 'get',
-      [metadata.destroyed === true ? 'destroyed' : 'deleted']: textAt(metadata, 'version'),
-    },
-  );
+  return refusalError(VAULT_READ, {
+    status: answer.status,
+    words,
+    presented,
+    role: trust.role,
+    mount,
+    path,
+    apiPath: requested,
+    secret: version === undefined ? requested : `${requested} with the version ${version}`,
+    engine: trust.hasVersions ? 2 : 1,
+    get: trust.hasVersions ? 'metadata get' : 'get',
+    [metadata.destroyed === true ? 'destroyed' : 'deleted']: textAt(metadata, 'version'),
+  });
 }
 
 function place({ origin, role, authMount, namespace }: VaultTrust): readonly string[] {

@@ -47,23 +47,18 @@ export function explainDatabricks(identity: string, call: HttpCall, answer: Answ
     .map((detail) => textAt(detail, 'request_id'))
     .find((id) => id !== undefined);
   const { host, pathname } = new URL(call.url);
-  return refusalError(
-    DATABRICKS,
-    {
-      status: answer.status,
-      words: errorCode === '' ? message : `${errorCode}: ${message}`,
-      presented: [
-        `identity ${identity}`,
-        `request ${call.method} ${pathname}`,
-        ...(requestId === undefined ? [] : [`request id ${plainLine(requestId, 80)}`]),
-      ],
-    },
-    {
-      service: host,
-      isUnknown: answer.status === 404 || /does not exist/i.test(message) || errorCode === 'RESOURCE_DOES_NOT_EXIST',
-      isCapacity: isDatabricksCapacity(answer),
-    },
-  );
+  return refusalError(DATABRICKS, {
+    status: answer.status,
+    words: errorCode === '' ? message : `${errorCode}: ${message}`,
+    presented: [
+      `identity ${identity}`,
+      `request ${call.method} ${pathname}`,
+      ...(requestId === undefined ? [] : [`request id ${plainLine(requestId, 80)}`]),
+    ],
+    service: host,
+    isUnknown: answer.status === 404 || /does not exist/i.test(message) || errorCode === 'RESOURCE_DOES_NOT_EXIST',
+    isCapacity: isDatabricksCapacity(answer),
+  });
 }
 
 /** Whether the service is out of room for runs, not merely asked too fast. */

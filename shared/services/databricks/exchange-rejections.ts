@@ -41,21 +41,16 @@ export function explainExchange(
   description: string,
   howToRequest: readonly string[],
 ): SubmitError {
-  return refusalError(
-    DATABRICKS_EXCHANGE,
-    {
-      status: 400,
-      words: `${error}: ${description}`,
-      presented: [...describeToken(subject), `client_id ${trust.clientId ?? '(none: account-wide policy)'}`],
-    },
-    {
-      service: trust.host,
-      principal: principal(trust),
-      audience: likelyAudience([trust.audience], subject),
-      policy: proposedPolicy(trust, subject),
-      tokenInstructions: howToRequest,
-    },
-  );
+  return refusalError(DATABRICKS_EXCHANGE, {
+    status: 400,
+    words: `${error}: ${description}`,
+    presented: [...describeToken(subject), `client_id ${trust.clientId ?? '(none: account-wide policy)'}`],
+    service: trust.host,
+    principal: principal(trust),
+    audience: likelyAudience([trust.audience], subject),
+    policy: proposedPolicy(trust, subject),
+    tokenInstructions: howToRequest,
+  });
 }
 
 function proposedPolicy(trust: DatabricksTrust, subject: SubjectToken): string | undefined {

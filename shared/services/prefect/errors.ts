@@ -100,11 +100,15 @@ export function explainPrefect(server: PrefectServer, identity: string, call: Ht
   const words = refusalWords(body);
   const isCloud = server.workspace !== undefined;
   const presented = [`identity ${identity}`, `request ${call.method} ${new URL(call.url).pathname}`];
-  return refusalError(
-    PREFECT,
-    { status, words, presented },
-    { service: server.host, isCloud, isProxy: !isCloud && words === '', isCsrf: isCsrfRefusal(answer) },
-  );
+  return refusalError(PREFECT, {
+    status,
+    words,
+    presented,
+    service: server.host,
+    isCloud,
+    isProxy: !isCloud && words === '',
+    isCsrf: isCsrfRefusal(answer),
+  });
 }
 
 /** The words of a refusal, which has several forms: `detail` as text or list, or `exception_message` with details. */

@@ -91,23 +91,18 @@ export function explainVercel(trust: VercelTrust, identity: string, call: HttpCa
   const { status } = answer;
   const { team, project } = trust;
   const { host, pathname } = new URL(call.url);
-  return refusalError(
-    VERCEL,
-    {
-      status,
-      words: `${code === '' ? status : code}: ${message}${details(error)}`,
-      presented: [`${call.method} ${host}${pathname}`, `identity ${identity}`, `team ${team}`, `project ${project}`],
-    },
-    {
-      team,
-      project,
-      isTokenRefused: status === 401 || error.missingToken === true || error.invalidToken === true,
-      wantsSaml: error.saml === true,
-      isCapacity: status === 402 || isVercelCapacity(answer),
-      isProject: /^\/v9\/projects\/[^/]+$/.test(pathname),
-      isDeployment: /deployment/i.test(`${code} ${message}`),
-    },
-  );
+  return refusalError(VERCEL, {
+    status,
+    words: `${code === '' ? status : code}: ${message}${details(error)}`,
+    presented: [`${call.method} ${host}${pathname}`, `identity ${identity}`, `team ${team}`, `project ${project}`],
+    team,
+    project,
+    isTokenRefused: status === 401 || error.missingToken === true || error.invalidToken === true,
+    wantsSaml: error.saml === true,
+    isCapacity: status === 402 || isVercelCapacity(answer),
+    isProject: /^\/v9\/projects\/[^/]+$/.test(pathname),
+    isDeployment: /deployment/i.test(`${code} ${message}`),
+  });
 }
 
 /** What an error says besides its message: which domain, which field. */

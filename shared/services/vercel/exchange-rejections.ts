@@ -69,29 +69,24 @@ export function explainVercelRejection(
   const description = textAt(body, 'error_description') ?? textAt(body, 'message') ?? '';
   const { team, project, clientId, policyId, audience } = trust;
   const hasAudience = subject.audiences.includes(audience);
-  return refusalError(
-    VERCEL_EXCHANGE,
-    {
-      status: answer.status,
-      words: `${error}: ${description}`,
-      presented: [
-        ...describeToken(subject),
-        `team ${team}`,
-        `client_id ${clientId}`,
-        ...(policyId === undefined ? [] : [`policy_id ${policyId}`]),
-      ],
-    },
-    {
-      team,
-      clientId,
-      policyId,
-      issuer: subject.issuer,
-      policy: JSON.stringify(proposedPolicy(trust, subject)),
-      projectName: isProjectId(project) ? undefined : project,
-      missingAudience: hasAudience ? undefined : audience,
-      tokenInstructions: hasAudience ? [] : howToRequest,
-    },
-  );
+  return refusalError(VERCEL_EXCHANGE, {
+    status: answer.status,
+    words: `${error}: ${description}`,
+    presented: [
+      ...describeToken(subject),
+      `team ${team}`,
+      `client_id ${clientId}`,
+      ...(policyId === undefined ? [] : [`policy_id ${policyId}`]),
+    ],
+    team,
+    clientId,
+    policyId,
+    issuer: subject.issuer,
+    policy: JSON.stringify(proposedPolicy(trust, subject)),
+    projectName: isProjectId(project) ? undefined : project,
+    missingAudience: hasAudience ? undefined : audience,
+    tokenInstructions: hasAudience ? [] : howToRequest,
+  });
 }
 
 function isProjectId(project: string): boolean {
