@@ -112,7 +112,7 @@ export interface RunSubmission {
   readonly stage: 'ready';
   /** What makes it this submission and no other, before it is marked. */
   readonly payload: JsonObject;
-  readonly delivery: ByToken | ByName | ByMark;
+  readonly delivery: Exclude<Delivery, ByState>;
   readonly run: Run;
 }
 
@@ -217,6 +217,9 @@ export interface Run {
   /** What is left to tell when it is over. */
   conclude(session: Session, id: string, status: RunStatus): Promise<Conclusion>;
 }
+
+/** What most runs have not. */
+export const NOTHING_MORE = { log: undefined, whyLate: undefined, complete: undefined } as const;
 
 /** Reads what a run writes, each line once. Made by a watch, which it lasts as long as. */
 export interface RunLog {

@@ -1,3 +1,4 @@
+import { createCipheriv } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
@@ -25,26 +26,15 @@ export function writeLargeOutput(checkout: string, { files, bytes }: OutputSize)
   let written = 0;
   for (let index = 0; index < assets; index += 1) {
     // Each boundary is rounded, not each size, so that the sum is exact.
-    const until = sumOfSizes(index + 1, assets, average);
+    const until = Math.round(average * (index + 1) * (0.5 + (index + 1) / (2 * assets)));
     write(`static/assets/${Math.floor(index / FOLDER_OF)}/chunk-${index}.js`, noise(index + 1, until - written));
     written = until;
   }
 }
 
-/** The size of the first files together. They grow from half to one and a half of the average. */
-function sumOfSizes(count: number, all: number, average: number): number {
-  return Math.round(average * (0.5 * count + (count * count) / (2 * all)));
-}
-
-/** Bytes that look random, by Marsaglia's xorshift. */
+/** Bytes that look random, the same for the same seed: a stream cipher's. */
 function noise(seed: number, bytes: number): Uint8Array {
-  const words = new Uint32Array(Math.ceil(bytes / 4));
-  let state = Math.imul(seed, 0x9e3779b9) | 1;
-  for (let at = 0; at < words.length; at += 1) {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    words[at] = state;
-  }
-  return new Uint8Array(words.buffer, 0, bytes);
+  const iv = Buffer.alloc(16);
+  iv.writeUInt32BE(seed);
+  return createCipheriv('aes-128-ctr', Buffer.alloc(16), iv).update(Buffer.alloc(bytes));
 }

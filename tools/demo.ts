@@ -26,7 +26,6 @@ async function demo(folder: string): Promise<number> {
   const tokens = await Promise.all(
     STORIES.map(({ kind, ci, token }) => world.bitbucketToken({ audiences: [kind.audience(ci)], ...token })),
   );
-  const printInTurn = inTurn(print);
   const begun: Promise<Told>[] = [];
   for (const [index, story] of STORIES.entries()) {
     const { kind, checkout, settings } = story;
@@ -44,13 +43,15 @@ async function demo(folder: string): Promise<number> {
         settings,
         ...defined({ job }),
       };
-      const told = await tell(story, plan, world, tokens[index] ?? '');
-      printInTurn(index, storyText(told, index + 1, STORIES.length));
-      return told;
+      return tell(story, plan, world, tokens[index] ?? '');
     };
     begun.push(run());
   }
-  const all = await Promise.all(begun);
+  const all: Told[] = [];
+  for (const story of begun) {
+    all.push(await story);
+    print(storyText(await story, all.length, STORIES.length));
+  }
 
   print(`\n${styleText('bold', 'Who submitted what, as the services saw it')}\n`);
   print(`${summaryTable(all)}\n\n${styleText('gray', identityLegend(all))}\n`);
@@ -97,19 +98,6 @@ function issuedTokens({ google, databricks, prefect, vercel, agentApi }: World):
     ...databricks.issued().map(({ accessToken }) => accessToken),
     ...agentApi.oidcRequests().map(({ token }) => token),
   ];
-}
-
-/** Holds texts back until all before them have been printed. */
-function inTurn(print: (text: string) => void): (index: number, text: string) => void {
-  const waiting = new Map<number, string>();
-  let next = 0;
-  return (index, text) => {
-    waiting.set(index, text);
-    for (let ready = waiting.get(next); ready !== undefined; ready = waiting.get(next)) {
-      print(ready);
-      next += 1;
-    }
-  };
 }
 
 process.exitCode = await demo(temporaryFolder('demo'));

@@ -3,13 +3,6 @@ import { type Answer, answerJson, type HttpCall, unreadable } from '../http/http
 import { refusalError, refusals } from '../http/refusal.ts';
 import { type Json, type JsonObject, listAt, objectAt, textAt } from '../json.ts';
 
-/** Who asks for what where, for explanations. */
-export interface Asker {
-  readonly identity: string;
-  readonly project: string;
-  readonly region: string;
-}
-
 const ACT_AS = /permission to act as service_account: ?([\w.+-]{1,200}@[\w-]{1,100}(?:\.[\w-]{1,100}){0,10})/;
 
 /** What Vertex AI says. https://cloud.google.com/apis/design/errors */
@@ -58,12 +51,15 @@ export const VERTEX_AI = refusals('Vertex AI', 'docs/vertex-ai.md', 'request-rej
 ]);
 
 /** What a refusal of a Google API means, from its status and details. */
-export function explainGoogle(asker: Asker, call: HttpCall, answer: Answer): SubmitError {
+export function explainGoogle(
+  { identity, project, region }: { readonly identity: string; readonly project: string; readonly region: string },
+  call: HttpCall,
+  answer: Answer,
+): SubmitError {
   const error = objectAt(answerJson(answer), 'error');
   const message = textAt(error, 'message');
   if (message === undefined) return unreadable(call.url, answer);
   const { reason, permission, service = 'aiplatform.googleapis.com' } = errorInfo(error);
-  const { identity, project, region } = asker;
   return refusalError(VERTEX_AI, {
     status: answer.status,
     words: [message, ...fieldViolations(error)].join('\n'),

@@ -1,7 +1,6 @@
 import type { CiContext } from '../host/ci-context.ts';
 import type { ProtectedVariables } from '../host/protected-variables.ts';
-import type { Json } from '../json.ts';
-import { isArray, isObject } from '../json.ts';
+import { isArray, isObject, type Json } from '../json.ts';
 import { plainLine } from '../remote-text.ts';
 import { nearestName } from './nearest-name.ts';
 

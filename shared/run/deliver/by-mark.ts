@@ -1,5 +1,4 @@
-import type { ByMark, FoundRun, Run } from '../../kind.ts';
-import { isOver } from '../../kind.ts';
+import { type ByMark, type FoundRun, isOver, type Run } from '../../kind.ts';
 import type { DeliveryEnvironment } from './delivery-environment.ts';
 import { type Attempted, joined, keepsEarlier, markOf, statusOnceVisible, statusUnlessGone } from './earlier.ts';
 import { LIST_DELAYS_MS, lookRepeatedly } from './look-up.ts';

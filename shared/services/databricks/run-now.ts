@@ -3,7 +3,7 @@ import { defineKind } from '../../kind.ts';
 import { specSettings } from '../../settings/run-settings.ts';
 import { id, map } from '../../settings/settings.ts';
 import { databricksRun } from './run.ts';
-import { runOutputs } from './run-outputs.ts';
+import { runOutputs } from './run-conclusion.ts';
 import { databricksSettings, databricksTrust, isTrustworthyHost } from './trust-settings.ts';
 
 const settings = {

@@ -1,4 +1,4 @@
-import { isObject, type Json, type JsonObject, listAt, numberAt, objectAt, textAt } from '../../json.ts';
+import { defined, isObject, type Json, type JsonObject, listAt, numberAt, objectAt, textAt } from '../../json.ts';
 import type { FailureCause, Phase, RunStatus } from '../../kind.ts';
 import { plainLine, webAddress } from '../../remote-text.ts';
 
@@ -42,12 +42,12 @@ export function readRun(run: Json): RunStatus {
     parts: standings.map(({ name, phase, word }) => ({ name, phase, word })),
     source: run,
     ...(own.word === 'TERMINATING' ? { ending: true } : {}),
-    ...(own.detail === undefined ? {} : { detail: own.detail }),
-    ...(failure === undefined
-      ? {}
-      : { failure: { cause: failure.cause, message: own.failure?.message || failure.message } }),
-    ...(url === undefined ? {} : { url }),
-    ...(startedAt === undefined ? {} : { startedAt }),
+    ...defined({
+      detail: own.detail,
+      failure: failure && { cause: failure.cause, message: own.failure?.message || failure.message },
+      url,
+      startedAt,
+    }),
   };
 }
 

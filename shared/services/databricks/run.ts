@@ -5,7 +5,7 @@ import { pagesOf } from '../../http/pages.ts';
 import { urlPart } from '../../http/url-part.ts';
 import type { Session } from '../../identity/session.ts';
 import { isObject, type Json, type JsonObject, listAt, textAt } from '../../json.ts';
-import type { Access, FoundRun, Plan, Run } from '../../kind.ts';
+import { type Access, type FoundRun, NOTHING_MORE, type Plan, type Run } from '../../kind.ts';
 import { PLACEHOLDER } from '../../secret.ts';
 import { databricksCredential, exchangeCall, workspaceHeader } from './credential.ts';
 import { explainDatabricks, isDatabricksCapacity } from './errors.ts';
@@ -124,14 +124,12 @@ function runOf(
       }
       return readRun(isObject(run) ? { ...run, tasks } : (run ?? null));
     },
-    log: undefined,
-    whyLate: undefined,
+    ...NOTHING_MORE,
     cancellation: {
       call: (id) => post('/api/2.2/jobs/runs/cancel', { run_id: BigInt(id) }),
       command: (id) => `databricks jobs cancel-run ${id}`,
       refusal: () => undefined,
     },
-    complete: undefined,
     conclude: (session, _id, status) =>
       concludeRun(session, status, (id) => get(`/api/2.2/jobs/runs/get-output?run_id=${id}`)),
   };

@@ -2,11 +2,11 @@ import * as z from 'zod/mini';
 import type { CiContext } from '../../host/ci-context.ts';
 import { originOf } from '../../host/origin.ts';
 import { defined, isObject, type Json, type JsonObject, listAt, numberAt, textAt } from '../../json.ts';
-import { defineKind } from '../../kind.ts';
+import { type Binding, defineKind } from '../../kind.ts';
 import { originSettings, specSettings } from '../../settings/run-settings.ts';
-import { choice, type Faults, objects, text } from '../../settings/settings.ts';
+import { choice, type Faults, objects, type SettingValues, text } from '../../settings/settings.ts';
 import { databricksRun } from './run.ts';
-import { runOutputs } from './run-outputs.ts';
+import { runOutputs } from './run-conclusion.ts';
 import { databricksSettings, databricksTrust, isTrustworthyHost } from './trust-settings.ts';
 
 const permission = () =>
@@ -57,19 +57,12 @@ export const kind = defineKind({
   settings,
   outputs: runOutputs,
   checkSpec: checkRun,
-  bind: (values, { attach, context, faults, spec, timeoutSeconds }) => {
+  bind: (values, binding) => {
+    const { attach, faults, spec } = binding;
     if (!isTrustworthyHost(values.host))
       faults.add('host', 'only https is allowed, except for http on this machine itself');
     const trust = databricksTrust(values);
-    const additions: Additions = {
-      runName: values['run-name'],
-      provenance: values['provenance-labels'],
-      gitSource: values['git-source'] === 'ci',
-      accessControlList: values['access-control-list'] as readonly Json[] | undefined,
-      tags: { ...(values['provenance-labels'] ? originOf(context) : {}), ...values.labels },
-      timeoutSeconds,
-    };
-    const payload = attach || spec === undefined ? undefined : completeRun(spec, additions, context, faults);
+    const payload = attach || spec === undefined ? undefined : completeRun(spec, values, binding);
     if (faults.messages.length > 0) return undefined;
     return databricksRun(trust, {
       title: `run on ${trust.host}`,
@@ -86,15 +79,6 @@ export const kind = defineKind({
     });
   },
 });
-
-interface Additions {
-  readonly runName: string | undefined;
-  readonly provenance: boolean;
-  readonly gitSource: boolean;
-  readonly accessControlList: readonly Json[] | undefined;
-  readonly tags: Readonly<Record<string, string>>;
-  readonly timeoutSeconds: number;
-}
 
 // Fields of jobs/create that runs/submit does not have. Left in, they would be ignored without a word.
 const OF_JOBS_ONLY: Readonly<Record<string, string>> = {
@@ -121,18 +105,24 @@ function checkRun(spec: JsonObject | undefined, attach: boolean, faults: Faults)
     faults.add('spec', 'tasks must be a list of at least one task');
 }
 
-function completeRun(spec: JsonObject, additions: Additions, context: CiContext, faults: Faults): JsonObject {
-  if (additions.gitSource && 'git_source' in spec) faults.add('git-source', 'the spec has a git_source of its own');
-  const gitSource = additions.gitSource ? gitSourceOf(context, faults) : undefined;
-  const acl = additions.accessControlList;
+function completeRun(
+  spec: JsonObject,
+  values: SettingValues<typeof settings>,
+  { context, faults, timeoutSeconds }: Binding,
+): JsonObject {
+  const { 'git-source': wanted, 'provenance-labels': provenance } = values;
+  if (wanted !== undefined && 'git_source' in spec) faults.add('git-source', 'the spec has a git_source of its own');
+  const gitSource = wanted === undefined ? undefined : gitSourceOf(context, faults);
+  const acl = values['access-control-list'] as readonly Json[] | undefined;
   if (acl !== undefined && 'access_control_list' in spec)
     faults.add('access-control-list', 'the spec has one of its own');
+  const tags = { ...(provenance ? originOf(context) : {}), ...values.labels };
   return {
+    timeout_seconds: timeoutSeconds,
     ...spec,
-    run_name: runName(additions.runName ?? textAt(spec, 'run_name'), additions.provenance, context),
-    tasks: listAt(spec, 'tasks').map((task) => withTags(task, additions.tags)),
+    run_name: runName(values['run-name'] ?? textAt(spec, 'run_name'), provenance, context),
+    tasks: listAt(spec, 'tasks').map((task) => withTags(task, tags)),
     ...defined({ git_source: gitSource, access_control_list: acl }),
-    ...('timeout_seconds' in spec ? {} : { timeout_seconds: additions.timeoutSeconds }),
   };
 }
 

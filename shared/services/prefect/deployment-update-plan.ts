@@ -2,7 +2,7 @@ import { SubmitError } from '../../errors.ts';
 import type { CiContext } from '../../host/ci-context.ts';
 import type { Outputs } from '../../host/host.ts';
 import { isObject, type Json, type JsonObject, objectAt, stringifyJson, textAt } from '../../json.ts';
-import type { ByState, Difference, Plan, Run, RunStatus } from '../../kind.ts';
+import { type ByState, type Difference, NOTHING_MORE, type Plan, type Run, type RunStatus } from '../../kind.ts';
 import { plainLine } from '../../remote-text.ts';
 import type { PrefectAccess } from './access.ts';
 import { prefectApi, prefectCall } from './api.ts';
@@ -121,10 +121,8 @@ function updatedRun(access: PrefectAccess, before: Deployment | undefined, chang
     url,
     find: undefined,
     status: async (session, id) => readUpdated(await session.read(call('GET', `/deployments/${id}`)), changes, url(id)),
-    log: undefined,
-    whyLate: undefined,
+    ...NOTHING_MORE,
     cancellation: undefined,
-    complete: undefined,
     conclude: async (_session, _id, { source }) => ({
       outputs: before === undefined ? {} : outputsOf(before, source),
       notes: [],

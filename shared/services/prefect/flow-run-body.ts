@@ -1,6 +1,6 @@
 import type { CiContext } from '../../host/ci-context.ts';
 import { originOf } from '../../host/origin.ts';
-import { isArray, isObject, type Json, type JsonObject, listAt, objectAt } from '../../json.ts';
+import { defined, isArray, isObject, type Json, type JsonObject, listAt, objectAt } from '../../json.ts';
 import { nearestName } from '../../settings/nearest-name.ts';
 import { type Faults, parseDuration } from '../../settings/settings.ts';
 
@@ -54,36 +54,36 @@ export function checkFlowRun(spec: JsonObject, faults: Faults): void {
     faults.add('spec', 'state.type must be SCHEDULED: others are for runs that somebody has begun');
 }
 
-/** What the settings add to a run. */
-export interface RunAdditions {
+/** The settings that say more of a run than its spec. */
+interface RunSettings {
   readonly parameters: JsonObject | undefined;
-  readonly runName: string | undefined;
+  readonly 'run-name': string | undefined;
   readonly tags: readonly string[] | undefined;
   readonly labels: Readonly<Record<string, string>> | undefined;
-  readonly provenance: boolean;
-  readonly jobVariables: JsonObject | undefined;
-  readonly workQueue: string | undefined;
+  readonly 'provenance-labels': boolean;
+  readonly 'job-variables': JsonObject | undefined;
+  readonly 'work-queue': string | undefined;
 }
 
 /** The body of a run, but for its time and its key. What is set wins over the spec. */
-export function flowRunBody(spec: JsonObject, additions: RunAdditions, context: CiContext, faults: Faults): JsonObject {
-  const { parameters, runName, tags = [], jobVariables, workQueue, provenance } = additions;
+export function flowRunBody(spec: JsonObject, values: RunSettings, context: CiContext, faults: Faults): JsonObject {
+  const { 'work-queue': workQueue, 'provenance-labels': provenance } = values;
   if (workQueue !== undefined && 'work_queue_name' in spec)
     faults.add('work-queue', 'the spec has a work_queue_name of its own');
   const origin = `${context.repository}@${context.commit.slice(0, 8)} #${context.buildNumber}`;
-  const name = runName ?? spec.name ?? (provenance ? origin : undefined);
-  const allTags = [...new Set([...listAt(spec, 'tags'), ...tags])];
-  const labels = { ...(provenance ? originOf(context) : {}), ...objectAt(spec, 'labels'), ...additions.labels };
-  const allParameters = { ...objectAt(spec, 'parameters'), ...parameters };
-  const variables = merged(objectAt(spec, 'job_variables'), jobVariables ?? {});
+  const name = values['run-name'] ?? spec.name ?? (provenance ? origin : undefined);
+  const allTags = [...new Set([...listAt(spec, 'tags'), ...(values.tags ?? [])])];
+  const labels = { ...(provenance ? originOf(context) : {}), ...objectAt(spec, 'labels'), ...values.labels };
+  const allParameters = { ...objectAt(spec, 'parameters'), ...values.parameters };
+  const variables = merged(objectAt(spec, 'job_variables'), values['job-variables'] ?? {});
   return {
     ...spec,
-    ...(name === undefined ? {} : { name }),
+    ...defined({ name }),
     ...(isEmpty(allParameters) ? {} : { parameters: allParameters }),
     ...(allTags.length === 0 ? {} : { tags: allTags }),
     ...(isEmpty(labels) ? {} : { labels }),
     ...(isEmpty(variables) ? {} : { job_variables: variables }),
-    ...(workQueue === undefined ? {} : { work_queue_name: workQueue }),
+    ...defined({ work_queue_name: workQueue }),
   };
 }
 

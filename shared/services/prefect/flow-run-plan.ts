@@ -17,20 +17,19 @@ import { logTail } from './log-tail.ts';
 import { parameterFaults } from './parameter-schema.ts';
 import { whyLate } from './waiting-run.ts';
 
-/** What is asked for. */
-export interface FlowRunOrder {
-  /** Undefined when an earlier run is attached to without naming its deployment. */
-  readonly reference: DeploymentReference | undefined;
-  readonly scheduled: ScheduledTime | undefined;
-  /** Undefined when an earlier run is attached to. */
-  readonly body: JsonObject | undefined;
-}
-
 /** Attempts that are looked for by a key: more re-runs of one step are nobody's. */
 const MOST_ATTEMPTS = 50;
 
-/** A flow run from its submission to its artifacts. https://docs.prefect.io/v3/concepts/flow-runs */
-export function flowRunPlan(access: PrefectAccess, { reference, scheduled, body }: FlowRunOrder): Plan {
+/**
+ * A flow run from its submission to its artifacts, or without a body an earlier one, which needs no deployment.
+ * https://docs.prefect.io/v3/concepts/flow-runs
+ */
+export function flowRunPlan(
+  access: PrefectAccess,
+  reference: DeploymentReference | undefined,
+  body: JsonObject | undefined,
+  scheduled: ScheduledTime | undefined,
+): Plan {
   const { server } = access;
   const wanted = reference === undefined ? undefined : nameOf(reference);
   const run = flowRun(access, reference);

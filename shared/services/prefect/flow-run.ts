@@ -76,17 +76,8 @@ export const kind = defineKind({
     const scheduled = readScheduledTime(given['scheduled-time'] ?? '');
     if (scheduled !== undefined && isObject(objectAt(spec, 'state').state_details))
       faults.add('scheduled-time', 'the spec has a state with state_details of its own');
-    const additions = {
-      parameters: given.parameters,
-      runName: given['run-name'],
-      tags: given.tags,
-      labels: given.labels,
-      provenance: given['provenance-labels'],
-      jobVariables: given['job-variables'],
-      workQueue: given['work-queue'],
-    };
-    const body = flowRunBody(spec, additions, context, faults);
+    const body = flowRunBody(spec, given, context, faults);
     if (access === undefined || faults.messages.length > 0) return undefined;
-    return flowRunPlan(access, { reference, scheduled, body: attach ? undefined : body });
+    return flowRunPlan(access, reference, attach ? undefined : body, scheduled);
   },
 });

@@ -3,9 +3,7 @@ import { plainLine, withoutTrailing } from '../../remote-text.ts';
 import { Secret } from '../../secret.ts';
 
 /** What became of the steps by which a deployment's code is fetched. */
-export type Pinned =
-  | { readonly steps: readonly Json[]; readonly before: string | undefined }
-  | { readonly problem: string; readonly found: readonly string[] };
+type Pinned = { readonly steps: readonly Json[] } | { readonly problem: string; readonly found: readonly string[] };
 
 /** No address is longer, and patterns would take long on one that is. */
 const LONGEST_ADDRESS = 2_000;
@@ -40,7 +38,7 @@ export function pinPullSteps(given: Json | undefined, commit: string, repository
       Object.entries(step).map(([name, value]) => [name, value === inputs ? { ...rest, commit_sha: commit } : value]),
     );
   };
-  return { steps: steps.map(pin), before: textAt(own[0], 'commit_sha') ?? branchOf(own[0]) };
+  return { steps: steps.map(pin) };
 }
 
 /** The commit, or else the branch, that the first cloned repository is fetched at. */

@@ -1,5 +1,5 @@
 import type { OutputUnit, Schema } from '@cfworker/json-schema';
-import { isArray, isObject, type Json, type JsonObject, listAt, objectAt } from '../../json.ts';
+import { defined, isArray, isObject, type Json, type JsonObject, listAt, objectAt } from '../../json.ts';
 
 /** One place of a value that its schema does not allow. */
 export interface SchemaFault {
@@ -59,8 +59,8 @@ function faultsOf(errors: readonly OutputUnit[], schema: JsonObject, value: Json
     const fault = {
       place,
       expected: expectation(error, schema),
-      value: valueAt(value, place),
-      ...(missing === undefined ? {} : { missing }),
+      value: place.reduce<Json | undefined>(memberAt, value),
+      ...defined({ missing }),
     };
     faults.set(`${instanceLocation} ${fault.expected} ${missing}`, fault);
   }
@@ -110,19 +110,14 @@ function wordFor(option: Json): string {
 }
 
 function ruleAt(schema: JsonObject, path: readonly string[]): Json | undefined {
-  let rule: Json | undefined = schema;
-  for (const step of path) {
-    // A reference is part of the path that was taken.
-    if (step === '$ref' && isObject(rule)) rule = ruleAt(schema, steps(String(rule.$ref)));
-    else rule = isArray(rule) ? rule[Number(step)] : isObject(rule) ? rule[step] : undefined;
-  }
-  return rule;
+  // A reference is part of the path that was taken.
+  const follow = (rule: Json | undefined, step: string): Json | undefined =>
+    step === '$ref' && isObject(rule) ? ruleAt(schema, steps(String(rule.$ref))) : memberAt(rule, step);
+  return path.reduce<Json | undefined>(follow, schema);
 }
 
-function valueAt(value: Json, place: readonly string[]): Json | undefined {
-  let inner: Json | undefined = value;
-  for (const step of place) inner = isArray(inner) ? inner[Number(step)] : isObject(inner) ? inner[step] : undefined;
-  return inner;
+function memberAt(value: Json | undefined, step: string): Json | undefined {
+  return isArray(value) ? value[Number(step)] : isObject(value) ? value[step] : undefined;
 }
 
 /** The steps of a pointer such as `#/config/layers/0`. */

@@ -7,7 +7,7 @@ export interface PrefectServer {
   readonly base: string;
   readonly host: string;
   /** The workspace on Prefect Cloud; undefined for a server of one's own. */
-  readonly workspace: { readonly account: string; readonly id: string } | undefined;
+  readonly workspace: { readonly id: string } | undefined;
   /** Where the pages are, without a slash at the end. */
   readonly ui: string;
 }
@@ -54,7 +54,7 @@ function cloudServer(url: URL, path: string, uiUrl: string | undefined): ReturnT
   const server = {
     base: `${url.origin}${path}`,
     host: url.host,
-    workspace: { account, id },
+    workspace: { id },
     ui: withoutSlash(uiUrl) ?? `https://app.prefect.cloud/account/${account}/workspace/${id}`,
   };
   return { server };

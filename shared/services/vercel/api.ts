@@ -1,6 +1,5 @@
 import { jsonCall } from '../../http/calls.ts';
 import { type Answer, answerJson, type HttpCall, type StreamedBody } from '../../http/http.ts';
-import { urlPart } from '../../http/url-part.ts';
 import type { Session } from '../../identity/session.ts';
 import { type JsonObject, numberAt, objectAt, textAt } from '../../json.ts';
 
@@ -58,9 +57,4 @@ export function vercelError(answer: Answer): JsonObject {
   const body = answerJson(answer);
   const error = objectAt(body, 'error');
   return textAt(error, 'code') === undefined && textAt(error, 'message') === undefined ? objectAt(body, 'err') : error;
-}
-
-/** An id or a name as a part of a path. */
-export function segment(text: string): string {
-  return urlPart(text);
 }

@@ -1,8 +1,8 @@
+import pMap from 'p-map';
 import type { FileEntry, Files } from '../../files.ts';
 import { isObject, type Json, type JsonObject, listAt, objectAt, parseJson, textAt } from '../../json.ts';
 import { plainLine } from '../../remote-text.ts';
 import type { Faults } from '../../settings/settings.ts';
-import { inParallel } from './in-parallel.ts';
 
 /** One file of a deployment: a regular one, or a symbolic link, which is sent as such. */
 export interface OutputFile {
@@ -59,7 +59,7 @@ export async function readBuildOutput(
   if (has('builds.json')) checkBuilds(await read('builds.json'), target, faults);
 
   const functions = entries.filter(({ path, link }) => link === undefined && /(?:^|\/)\.vc-config\.json$/.test(path));
-  const configs = await inParallel(functions, READ_AT_ONCE, ({ path }) => read(path));
+  const configs = await pMap(functions, ({ path }) => read(path), { concurrency: READ_AT_ONCE });
   const base = directory === OUTPUT || directory.endsWith(`/${OUTPUT}`) ? directory.slice(0, -OUTPUT.length) : '';
   const referenced = await readReferences(configs, base, files, faults);
   const beside = await readBeside(base, files);
@@ -154,7 +154,7 @@ async function readReferences(
     );
 
   const lost: string[] = [];
-  const found = await inParallel([...names], READ_AT_ONCE, async (name) => {
+  const find = async (name: string): Promise<readonly OutputFile[]> => {
     // A monorepo's functions may count from its root as well as from the project.
     for (const path of new Set([`${base}${name}`, name])) {
       const entry = await files.entry(path);
@@ -162,7 +162,8 @@ async function readReferences(
     }
     lost.push(name);
     return [];
-  });
+  };
+  const found = await pMap(names, find, { concurrency: READ_AT_ONCE });
   for (const name of lost.sort().slice(0, NAMED))
     faults.add('directory', `a function's filePathMap needs ${plainLine(name, 200)}, which is not in the checkout`);
   if (lost.length > NAMED)
@@ -174,11 +175,12 @@ async function readReferences(
 async function readBeside(base: string, files: Files): Promise<readonly OutputFile[]> {
   const redirects = await bulkRedirects(base, files);
   const names = ['.vercel/routes.json', 'microfrontends.json', 'microfrontends.jsonc', ...redirects];
-  const found = await inParallel(names, READ_AT_ONCE, async (name) => {
+  const find = async (name: string): Promise<readonly OutputFile[]> => {
     if (VERSION_CONTROL.test(name)) return [];
     const entry = await files.entry(`${base}${name}`);
     return 'problem' in entry ? [] : [outputFile(name, `${base}${name}`, entry)];
-  });
+  };
+  const found = await pMap(names, find, { concurrency: READ_AT_ONCE });
   return found.flat();
 }
 

@@ -1,19 +1,19 @@
 import type { CiContext } from '../../host/ci-context.ts';
 import { originOf } from '../../host/origin.ts';
-import { type Json, type JsonObject, objectAt } from '../../json.ts';
+import { defined, type Json, type JsonObject, objectAt } from '../../json.ts';
 import type { Faults } from '../../settings/settings.ts';
 import type { OutputFile } from './build-output.ts';
 
-/** What the settings say of a deployment. */
-export interface DeploymentWishes {
+/** The settings that say what a deployment is for. */
+interface DeploymentSettings {
   readonly project: string;
   readonly target: 'production' | 'preview';
   /** The slug of a custom environment, which takes the place of the target. */
   readonly environment: string | undefined;
-  readonly skipDomain: boolean;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly provenance: boolean;
-  readonly gitMetadata: boolean;
+  readonly 'skip-domain': boolean;
+  readonly labels: Readonly<Record<string, string>> | undefined;
+  readonly 'provenance-labels': boolean;
+  readonly 'git-metadata': boolean;
 }
 
 const KEY = 'keyless_submit_key';
@@ -50,19 +50,21 @@ export function checkDeploymentSpec(spec: JsonObject, faults: Faults): void {
  * The body of a deployment before its project is known by id and its files by their contents.
  * https://vercel.com/docs/rest-api/deployments/create-a-new-deployment
  */
-export function deploymentBody(spec: JsonObject, wishes: DeploymentWishes, context: CiContext): JsonObject {
-  const { environment, gitMetadata, labels, project, provenance, skipDomain, target } = wishes;
-  const git = { ...(gitMetadata ? gitMetadataOf(context) : {}), ...objectAt(spec, 'gitMetadata') };
+export function deploymentBody(spec: JsonObject, values: DeploymentSettings, context: CiContext): JsonObject {
+  const { environment, labels, project, target } = values;
+  const git = { ...(values['git-metadata'] ? gitMetadataOf(context) : {}), ...objectAt(spec, 'gitMetadata') };
   return {
     version: 2,
     ...spec,
     name: project,
     project,
-    ...(environment === undefined ? {} : { customEnvironmentSlugOrId: environment }),
-    // A preview is what a deployment without a target is.
-    ...(target === 'production' ? { target } : {}),
-    ...(skipDomain ? { autoAssignCustomDomains: false } : {}),
-    meta: { ...(provenance ? originOf(context) : {}), ...labels, ...objectAt(spec, 'meta') },
+    ...defined({
+      customEnvironmentSlugOrId: environment,
+      // A preview is what a deployment without a target is.
+      target: target === 'production' ? target : undefined,
+      autoAssignCustomDomains: values['skip-domain'] ? false : undefined,
+    }),
+    meta: { ...(values['provenance-labels'] ? originOf(context) : {}), ...labels, ...objectAt(spec, 'meta') },
     ...(Object.keys(git).length === 0 ? {} : { gitMetadata: git }),
     // The files are sent as if the project were the whole repository, wherever it is in this one.
     projectSettings: {
@@ -75,7 +77,7 @@ export function deploymentBody(spec: JsonObject, wishes: DeploymentWishes, conte
 
 /** How the body names a file. */
 export function fileEntry({ name, bytes, mode, sha }: OutputFile & { readonly sha?: string }): JsonObject {
-  return { file: name, size: bytes, mode, ...(sha === undefined ? {} : { sha }) };
+  return { file: name, size: bytes, mode, ...defined({ sha }) };
 }
 
 /**
@@ -84,12 +86,9 @@ export function fileEntry({ name, bytes, mode, sha }: OutputFile & { readonly sh
  */
 function gitMetadataOf({ branch, commit, repositoryUrl, tag }: CiContext): JsonObject {
   const ref = branch ?? tag;
-  return {
-    ...(repositoryUrl === undefined ? {} : { remoteUrl: repositoryUrl }),
-    // A checkout is detached, so git itself would call both of them HEAD.
-    ...(commit === 'HEAD' ? {} : { commitSha: commit }),
-    ...(ref === undefined || ref === 'HEAD' ? {} : { commitRef: ref }),
-  };
+  // A checkout is detached, so git itself would call both of them HEAD.
+  const named = (text: string | undefined) => (text === 'HEAD' ? undefined : text);
+  return defined({ remoteUrl: repositoryUrl, commitSha: named(commit), commitRef: named(ref) });
 }
 
 /** Puts the key where `attemptOf` looks for it. */

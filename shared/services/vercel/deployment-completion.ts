@@ -1,8 +1,9 @@
-import { type Answer, answerJson, describeAttempt, type HttpCall, isSuccess } from '../../http/http.ts';
+import { type Answer, answerJson, describeAttempt, isSuccess } from '../../http/http.ts';
+import { urlPart } from '../../http/url-part.ts';
 import { isObject, listAt, textAt } from '../../json.ts';
 import type { FailureCause, RunStatus } from '../../kind.ts';
 import { plainLine } from '../../remote-text.ts';
-import { segment, type VercelApi, type VercelCall, vercelError } from './api.ts';
+import { type VercelApi, vercelError } from './api.ts';
 import { addressOf } from './deployment-status.ts';
 import { type SmokeTest, smokeTest } from './smoke-test.ts';
 
@@ -23,7 +24,8 @@ export async function completeDeployment(
   const refused: string[] = [];
   const assigned: string[] = [];
   for (const alias of aliases) {
-    const answer = await persist(aliasCall(call, id, alias));
+    // https://vercel.com/docs/rest-api/aliases/assign-an-alias
+    const answer = await persist(call('POST', `/v2/deployments/${urlPart(id)}/aliases`, { body: { alias } }));
     if (isAssigned(answer)) {
       assigned.push(alias);
       log.info(`${alias} points at ${id}`);
@@ -43,11 +45,6 @@ export async function completeDeployment(
     return failed(completed, 'code', 'Vercel gave the deployment no address that could be asked');
   const fault = await smokeTest(vercel, address, smoke, aliases);
   return fault === undefined ? completed : failed(completed, fault.cause, fault.message);
-}
-
-/** https://vercel.com/docs/rest-api/aliases/assign-an-alias */
-export function aliasCall(call: VercelCall, id: string, alias: string): HttpCall {
-  return call('POST', `/v2/deployments/${segment(id)}/aliases`, { body: { alias } });
 }
 
 function failed(status: RunStatus, cause: FailureCause, message: string): RunStatus {

@@ -1,8 +1,9 @@
 import { isoTime } from '../../clock.ts';
+import { urlPart } from '../../http/url-part.ts';
 import { defined, isArray, type Json, listAt, numberAt, objectAt, textAt } from '../../json.ts';
 import type { Conclusion, RunStatus } from '../../kind.ts';
 import { plainTail } from '../../remote-text.ts';
-import { segment, type VercelApi } from './api.ts';
+import type { VercelApi } from './api.ts';
 import { addressOf } from './deployment-status.ts';
 
 /** What the step itself knows of a deployment that it made. */
@@ -70,7 +71,7 @@ function domains({ phase, source, word }: RunStatus): Conclusion['notes'] {
 
 async function buildLog({ call, read }: VercelApi, id: string): Promise<Conclusion['notes']> {
   const query = { builds: '1', direction: 'backward', limit: String(EVENTS) };
-  const path = `/v3/deployments/${segment(id)}/events`;
+  const path = `/v3/deployments/${urlPart(id)}/events`;
   // The failure itself is known; a log that cannot be read is no reason to lose it.
   const events = await read(call('GET', path, { query })).catch(() => undefined);
   const lines = logLines(events);

@@ -2,10 +2,11 @@ import type { Files } from '../../files.ts';
 import { answerJson, type HttpCall } from '../../http/http.ts';
 import { oddId } from '../../http/odd-id.ts';
 import { pagesOf } from '../../http/pages.ts';
+import { urlPart } from '../../http/url-part.ts';
 import type { Session } from '../../identity/session.ts';
 import { defined, type Json, type JsonObject, listAt, objectAt, textAt } from '../../json.ts';
 import type { FindRuns, FoundRun, Plan, Run, RunSubmission, SubmissionMark } from '../../kind.ts';
-import { segment, VERCEL_ORIGIN, type VercelApi, type VercelCall, vercelApi, vercelCalls } from './api.ts';
+import { VERCEL_ORIGIN, type VercelApi, type VercelCall, vercelApi, vercelCalls } from './api.ts';
 import type { OutputFile } from './build-output.ts';
 import { attemptOf, fileEntry, markDeployment } from './deployment-body.ts';
 import { type Completion, completeDeployment } from './deployment-completion.ts';
@@ -45,7 +46,7 @@ export function deploymentPlan(access: VercelAccess, order: DeploymentOrder): Pl
   const { team } = access.trust;
   const call = vercelCalls(team);
   const find: FindRuns = (session, key) => findDeployments(vercelApi(team, session), project, key);
-  const run = deploymentRun(access, completion, { skipDomain, find, uploaded: () => undefined });
+  const run = deploymentRun(access, completion, skipDomain, find, () => undefined);
   const plan = { title, access, longestSeconds: LONGEST_SECONDS, run };
   if (payload === undefined) return { ...plan, does: 'attach' };
   return {
@@ -70,27 +71,26 @@ function createCall(call: VercelCall, payload: JsonObject, { key, attempt }: Sub
   });
 }
 
-/** What the step itself knows of a deployment that it waits for. */
-interface Known {
-  /** Its project's domains stay where they are. */
-  readonly skipDomain: boolean;
-  readonly find: FindRuns;
-  uploaded(): UploadStats | undefined;
-}
-
-function deploymentRun({ trust }: VercelAccess, completion: Completion, { find, skipDomain, uploaded }: Known): Run {
+/** What can be done with a deployment; with `skipDomain` its project's domains stay where they are. */
+function deploymentRun(
+  { trust }: VercelAccess,
+  completion: Completion,
+  skipDomain: boolean,
+  find: FindRuns,
+  uploaded: () => UploadStats | undefined,
+): Run {
   const { team } = trust;
   const call = vercelCalls(team);
-  const cancelCall = (id: string) => call('PATCH', `/v12/deployments/${segment(id)}/cancel`);
+  const cancelCall = (id: string) => call('PATCH', `/v12/deployments/${urlPart(id)}/cancel`);
   return {
     readReference: readDeploymentId,
     url: () => undefined,
     find,
     status: async ({ read }, id) => {
-      const deployment = await read(call('GET', `/v13/deployments/${segment(id)}`));
+      const deployment = await read(call('GET', `/v13/deployments/${urlPart(id)}`));
       const checkRuns = hasChecks(deployment)
         ? // They only tell more of what the deployment itself says.
-          await read(call('GET', `/v2/deployments/${segment(id)}/check-runs`)).catch(() => undefined)
+          await read(call('GET', `/v2/deployments/${urlPart(id)}/check-runs`)).catch(() => undefined)
         : undefined;
       return readDeployment(deployment, { checkRuns, skipDomain });
     },
@@ -144,11 +144,10 @@ async function prepareDeployment(
       find,
       supply: uploads.supply,
     },
-    run: deploymentRun(access, completion, {
-      skipDomain: skipDomain || isKept,
-      find,
-      uploaded: () => ({ ...amount, uploaded: uploads.count() }),
-    }),
+    run: deploymentRun(access, completion, skipDomain || isKept, find, () => ({
+      ...amount,
+      uploaded: uploads.count(),
+    })),
   };
 }
 
@@ -163,13 +162,9 @@ async function findDeployments(
   since?: number,
 ): Promise<readonly FoundRun[]> {
   const projectId = project.startsWith('prj_') ? project : (await readProject(vercel, project)).id;
-  const nextPageOf = (page: Json) => textAt(objectAt(page, 'pagination'), 'next');
-  const pages = pagesOf(VERCEL_ORIGIN, nextPageOf, (until) => {
-    const query = {
-      projectId,
-      limit: String(PAGE),
-      ...defined({ since: since?.toString(), until: until || undefined }),
-    };
+  const nextOf = (page: Json) => textAt(objectAt(page, 'pagination'), 'next');
+  const pages = pagesOf(VERCEL_ORIGIN, nextOf, (until) => {
+    const query = defined({ projectId, limit: String(PAGE), since: since?.toString(), until: until || undefined });
     return vercel.read(vercel.call('GET', '/v7/deployments', { query }));
   });
   const found: FoundRun[] = [];

@@ -1,4 +1,4 @@
-import { isObject, type Json, listAt, numberAt, objectAt, textAt } from '../../json.ts';
+import { defined, isObject, type Json, listAt, numberAt, objectAt, textAt } from '../../json.ts';
 import type { FailureCause, Phase, RunStatus } from '../../kind.ts';
 import { plainLine, webAddress } from '../../remote-text.ts';
 import { errorText } from './errors.ts';
@@ -37,9 +37,7 @@ export function readDeployment(deployment: Json, reading: StatusReading): RunSta
     word: plainLine(word, 80),
     parts: listAt(reading.checkRuns, 'runs').map((run) => checkPart(run)),
     source: deployment,
-    ...(url === undefined ? {} : { url }),
-    ...(address === undefined ? {} : { outputs: { 'deployment-url': address } }),
-    ...(startedAt === undefined ? {} : { startedAt }),
+    ...defined({ url, startedAt, outputs: address === undefined ? undefined : { 'deployment-url': address } }),
     ...standing(word, deployment, reading),
   };
 }

@@ -2,7 +2,7 @@ import { type Binding, defineKind } from '../../kind.ts';
 import { originSettings, specSettings } from '../../settings/run-settings.ts';
 import { choice, flag, id, list, text, withDefault } from '../../settings/settings.ts';
 import { readBuildOutput } from './build-output.ts';
-import { checkDeploymentSpec, type DeploymentWishes, deploymentBody, fileEntry } from './deployment-body.ts';
+import { checkDeploymentSpec, deploymentBody, fileEntry } from './deployment-body.ts';
 import { deploymentOutputs } from './deployment-conclusion.ts';
 import { deploymentPlan } from './deployment-plan.ts';
 import type { SmokeTest } from './smoke-test.ts';
@@ -111,19 +111,9 @@ export const kind = defineKind({
         { about: ['target'] },
       );
     const smoke = smokeOf(values, binding);
-    const wishes: DeploymentWishes = {
-      project: values.project,
-      target,
-      environment,
-      skipDomain,
-      labels: values.labels ?? {},
-      provenance: values['provenance-labels'],
-      gitMetadata: values['git-metadata'],
-    };
-    const body = spec ?? {};
     const output = attach ? [] : await readBuildOutput(directory, environment ?? target, files, faults);
     if (faults.messages.length > 0) return undefined;
-    const payload = deploymentBody(body, wishes, context);
+    const payload = deploymentBody(spec ?? {}, values, context);
     return deploymentPlan(access, {
       // What an earlier deployment was made for, it knows itself.
       title: attach ? values.project : `${values.project}, ${environment ?? target}`,

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import pMap from 'p-map';
 import { SubmitError } from '../../errors.ts';
 import type { Files } from '../../files.ts';
 import { type Answer, type HttpCall, isSuccess, type StreamedBody } from '../../http/http.ts';
@@ -7,16 +8,7 @@ import { plainLine } from '../../remote-text.ts';
 import { uploadCall, type VercelCall } from './api.ts';
 import { GUIDE, missingFiles } from './errors.ts';
 import { changed, contents, type HashedFile } from './hash-files.ts';
-import { inParallel } from './in-parallel.ts';
 import { amountOf, describeAmount, progress } from './progress.ts';
-
-/** Giving the service the files that it does not have. */
-export interface FileUploads {
-  /** Uploads what a refused deployment asks for; false when it is refused for another reason. */
-  supply(refusal: Answer, session: Session): Promise<boolean>;
-  /** How many files were uploaded so far. */
-  count(): number;
-}
 
 /** Small files wait for answers, large ones for the line: more of those at once would only take each other's time. */
 const SMALL_BYTES = 256 * 1024;
@@ -24,13 +16,16 @@ const SMALL_AT_ONCE = 50;
 const LARGE_AT_ONCE = 8;
 const NAMED = 10;
 
-/** https://vercel.com/docs/rest-api/deployments/upload-deployment-files */
+/**
+ * Giving the service the files that it does not have.
+ * https://vercel.com/docs/rest-api/deployments/upload-deployment-files
+ */
 export function fileUploads(
   list: readonly HashedFile[],
   files: Files,
   call: VercelCall,
   explain: (call: HttpCall, answer: Answer) => SubmitError,
-): FileUploads {
+) {
   // The same contents are uploaded once, whatever names they have.
   const bySha = new Map(list.map((file) => [file.sha, file]));
   const uploaded = new Set<string>();
@@ -51,8 +46,10 @@ export function fileUploads(
   };
 
   return {
-    count: () => uploaded.size,
-    supply: async (refusal, session) => {
+    /** How many files were uploaded so far. */
+    count: (): number => uploaded.size,
+    /** Uploads what a refused deployment asks for; false when it is refused for another reason. */
+    supply: async (refusal: Answer, session: Session): Promise<boolean> => {
       const missing = missingFiles(refusal);
       if (missing === undefined || missing.length === 0) return false;
       const wanted = [...new Set(missing)].map((sha) => bySha.get(sha));
@@ -73,12 +70,9 @@ export function fileUploads(
       };
       const isSmall = ({ bytes }: HashedFile) => bytes <= SMALL_BYTES;
       try {
-        await inParallel(known.filter(isSmall), SMALL_AT_ONCE, send);
-        await inParallel(
-          known.filter((file) => !isSmall(file)),
-          LARGE_AT_ONCE,
-          send,
-        );
+        await pMap(known.filter(isSmall), send, { concurrency: SMALL_AT_ONCE });
+        const large = known.filter((file) => !isSmall(file));
+        await pMap(large, send, { concurrency: LARGE_AT_ONCE });
       } catch (error) {
         stop.abort();
         throw error;

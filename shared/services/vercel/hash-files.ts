@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
+import pMap from 'p-map';
 import { SubmitError } from '../../errors.ts';
 import type { Files } from '../../files.ts';
 import type { Session } from '../../identity/session.ts';
 import { plainLine } from '../../remote-text.ts';
 import type { OutputFile } from './build-output.ts';
-import { inParallel } from './in-parallel.ts';
 import { amountOf, progress } from './progress.ts';
 
 /** A file with what the service knows its contents by. */
@@ -26,7 +26,7 @@ export async function hashFiles(
   { clock, log, signal }: Pick<Session, 'clock' | 'log' | 'signal'>,
 ): Promise<readonly HashedFile[]> {
   const report = progress('hashed', amountOf(list), clock, log);
-  return inParallel(list, HASHED_AT_ONCE, async (file) => {
+  const hashed = async (file: OutputFile): Promise<HashedFile> => {
     signal.throwIfAborted();
     const hash = createHash('sha1');
     let bytes = 0;
@@ -39,7 +39,8 @@ export async function hashFiles(
     if (bytes !== file.bytes) throw changed(file);
     report({ files: 1, bytes });
     return { ...file, sha: hash.digest('hex') };
-  });
+  };
+  return pMap(list, hashed, { concurrency: HASHED_AT_ONCE });
 }
 
 /** A file's bytes as they are sent. */

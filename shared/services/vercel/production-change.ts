@@ -1,10 +1,20 @@
 import { SubmitError } from '../../errors.ts';
 import { oddId } from '../../http/odd-id.ts';
+import { urlPart } from '../../http/url-part.ts';
 import type { Session } from '../../identity/session.ts';
 import { defined, type Json, listAt, numberAt, objectAt, textAt } from '../../json.ts';
-import type { ByState, Change, Conclusion, Difference, Plan, Run, RunStatus } from '../../kind.ts';
+import {
+  type ByState,
+  type Change,
+  type Conclusion,
+  type Difference,
+  NOTHING_MORE,
+  type Plan,
+  type Run,
+  type RunStatus,
+} from '../../kind.ts';
 import { plainLine } from '../../remote-text.ts';
-import { segment, VERCEL_ORIGIN, type VercelApi, type VercelCall, vercelApi, vercelCalls } from './api.ts';
+import { VERCEL_ORIGIN, type VercelApi, type VercelCall, vercelApi, vercelCalls } from './api.ts';
 import { DEPLOYMENT_ID_FORM, deploymentIdAt, readDeploymentId } from './deployment-id.ts';
 import type { DeploymentReference } from './deployment-reference.ts';
 import { addressOf, pageOf } from './deployment-status.ts';
@@ -21,14 +31,6 @@ import {
 } from './production-status.ts';
 import { projectCall, readProject } from './project.ts';
 import type { VercelAccess } from './trust-settings.ts';
-
-/** A change of what production serves, as its settings describe it. */
-export interface ProductionOrder {
-  readonly type: ChangeType;
-  readonly project: string;
-  /** Undefined when an earlier change is waited for. */
-  readonly reference: DeploymentReference | undefined;
-}
 
 /** Outputs of a change of production. */
 export const changeOutputs = {
@@ -51,8 +53,13 @@ const KEPT_BACK = {
 /** Of many domains that could not be moved, so many are told. */
 const MOST_ALIASES = 100;
 
-/** Points the production of a project at a deployment that is there. Asking again does no harm. */
-export function productionPlan(access: VercelAccess, { project, reference, type }: ProductionOrder): Plan {
+/** Points the production of a project at a deployment that is there; without one, an earlier change is waited for. */
+export function productionPlan(
+  access: VercelAccess,
+  type: ChangeType,
+  project: string,
+  reference: DeploymentReference | undefined,
+): Plan {
   const run = changeRun(access, project, unmarked(type, ''), null);
   const title = `${project}, ${reference?.title ?? 'an earlier request'}`;
   const plan = { title, access, longestSeconds: LONGEST_SECONDS, run };
@@ -72,12 +79,12 @@ export function productionPlan(access: VercelAccess, { project, reference, type 
 }
 
 function deploymentCall(call: VercelCall, idOrHost: string) {
-  return call('GET', `/v13/deployments/${segment(idOrHost)}`);
+  return call('GET', `/v13/deployments/${urlPart(idOrHost)}`);
 }
 
 /** https://vercel.com/docs/rest-api/projects/point-production-traffic-to-a-given-deployment */
 function changeCall(call: VercelCall, type: ChangeType, project: string, deployment: string) {
-  return call('POST', `${PATHS[type].request}/${segment(project)}/${type}/${segment(deployment)}`, { body: {} });
+  return call('POST', `${PATHS[type].request}/${urlPart(project)}/${type}/${urlPart(deployment)}`, { body: {} });
 }
 
 /**
@@ -157,10 +164,8 @@ function changeRun({ trust }: VercelAccess, project: string, mark: ChangeMark, d
     url: () => pageOf(deployment),
     find: undefined,
     status: async ({ read }, id) => readChange(await read(projectCall(call, project)), { ...mark, deployment: id }),
-    log: undefined,
-    whyLate: undefined,
+    ...NOTHING_MORE,
     cancellation: undefined,
-    complete: undefined,
     conclude: (session, _id, status) =>
       concludeChange(vercelApi(team, session), mark.type, project, status, addressOf(deployment)),
   };
@@ -218,7 +223,7 @@ async function concludeChange(
 
 /** https://vercel.com/docs/rest-api/projects/gets-a-list-of-aliases-with-status-for-the-current-promote */
 async function failedAliases({ call, read }: VercelApi, type: ChangeType, project: string): Promise<readonly string[]> {
-  const path = `${PATHS[type].aliases}/${segment(project)}/${type}/aliases`;
+  const path = `${PATHS[type].aliases}/${urlPart(project)}/${type}/aliases`;
   const query = { failedOnly: 'true', limit: String(MOST_ALIASES) };
   // That it failed is known; which domains it was is only more of it.
   const list = await read(call('GET', path, { query })).catch(() => undefined);

@@ -27,7 +27,7 @@ export function productionKind(type: ChangeType, title: string, which: string): 
       const { deployment, project } = values;
       if (deployment === undefined && !attach) faults.add('deployment', `is required: ${settings.deployment.expected}`);
       const reference = deployment === undefined || attach ? undefined : await bindReference(deployment, binding);
-      return faults.messages.length > 0 ? undefined : productionPlan(access, { type, project, reference });
+      return faults.messages.length > 0 ? undefined : productionPlan(access, type, project, reference);
     },
   });
 }

@@ -1,6 +1,7 @@
 import type { HttpCall } from '../../http/http.ts';
+import { urlPart } from '../../http/url-part.ts';
 import { type Json, textAt } from '../../json.ts';
-import { segment, type VercelApi, type VercelCall } from './api.ts';
+import type { VercelApi, VercelCall } from './api.ts';
 import { unreadableProject } from './errors.ts';
 
 /** A project as the service has it. */
@@ -16,7 +17,7 @@ const PROJECT_NAME = /^[A-Za-z0-9._-]{1,100}$/;
 
 /** https://vercel.com/docs/rest-api/projects/find-a-project-by-id-or-name */
 export function projectCall(call: VercelCall, project: string): HttpCall {
-  return call('GET', `/v9/projects/${segment(project)}`);
+  return call('GET', `/v9/projects/${urlPart(project)}`);
 }
 
 /**

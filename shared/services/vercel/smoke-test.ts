@@ -76,11 +76,8 @@ function isWanted(result: Attempt, { status }: SmokeTest): boolean {
 }
 
 function isClosed(result: Attempt): boolean {
-  return result.kind === 'answer' && (result.status === 401 || result.status === 403 || isRedirect(result.status));
-}
-
-function isRedirect(status: number): boolean {
-  return status >= 300 && status < 400;
+  const status = result.kind === 'answer' ? result.status : 0;
+  return status === 401 || status === 403 || (status >= 300 && status < 400);
 }
 
 function explain(url: string, { audience, status }: SmokeTest, result: Attempt): Failure {

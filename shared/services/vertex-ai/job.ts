@@ -15,6 +15,7 @@ import {
   type FindRuns,
   type FoundRun,
   type JobKind,
+  NOTHING_MORE,
   type Run,
   type RunStatus,
 } from '../../kind.ts';
@@ -247,8 +248,7 @@ function runOf<S extends Settings>(
       return found.sort((left, right) => left.attempt - right.attempt);
     },
     status: async (session, name) => job.judge(readJob(await session.read(calls.get(name))), values),
-    log: undefined,
-    whyLate: undefined,
+    ...NOTHING_MORE,
     cancellation: {
       call: calls.cancel,
       command: (name) =>
@@ -257,7 +257,6 @@ function runOf<S extends Settings>(
           : `gcloud ai ${job.gcloudGroup} cancel ${name.split('/').at(-1)} --project=${project} --region=${region}`,
       refusal: () => undefined,
     },
-    complete: undefined,
     conclude: async (_session, _name, { source, failure }) => ({
       outputs: defined({
         ...timesOf(source),

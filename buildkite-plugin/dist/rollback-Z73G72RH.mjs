@@ -1,2 +1,0 @@
-import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);
-import{a as o}from"./chunk-5K2AN3F3.mjs";import"./chunk-YFT2XZQJ.mjs";import"./chunk-CCWRR6ZD.mjs";import"./chunk-LJGDXSAP.mjs";import"./chunk-3TFQO5LX.mjs";import"./chunk-HLBVXSAN.mjs";import"./chunk-ZAESDWYI.mjs";import"./chunk-YC2APZ2R.mjs";import"./chunk-RN7HSP3D.mjs";import"./chunk-KSPA745I.mjs";var r="The deployment to go back to, which production served before.",t=o("rollback","Vercel rollback",r);export{t as kind};
