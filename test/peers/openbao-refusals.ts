@@ -136,7 +136,7 @@ export const REFUSALS: readonly Refusal[] = [
     why: 'an unknown version',
     code: NO_SECRET,
     reference: `secret/ci/prefect?version=9#${FIELD}`,
-    says: ['with a version 9'],
+    says: ['with the version 9'],
   },
   {
     why: 'a deleted version',

@@ -25,7 +25,7 @@ const REPORT = 'daily report/every day';
 const PATIENCE = { timeout: 90_000, interval: 100 };
 const REPOSITORIES: Readonly<Record<Ci, string>> = {
   bitbucket: `https://bitbucket.org/${BITBUCKET.workspace}/${BITBUCKET.repository}.git`,
-  buildkite: `git@github.com:${BUILDKITE_JOB.organizationSlug}/${BUILDKITE_JOB.pipelineSlug}.git`,
+  buildkite: `git@bitbucket.org:${BUILDKITE_JOB.organizationSlug}/${BUILDKITE_JOB.pipelineSlug}.git`,
 };
 const UPDATE = {
   job: 'prefect-deployment-update',
