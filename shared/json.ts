@@ -102,7 +102,9 @@ export function listAt(value: Json | undefined, key: string): readonly Json[] {
   return isArray(member) ? member : [];
 }
 
-type Present<T> = { [Name in keyof T]?: Exclude<T[Name], undefined> };
+type Present<T> = string extends keyof T
+  ? { [Name in keyof T]: Exclude<T[Name], undefined> }
+  : { [Name in keyof T]?: Exclude<T[Name], undefined> };
 
 /** The members that are not undefined: `{ ...defined({ url }) }` has a `url` only where there is one. */
 export function defined<T extends object>(members: T): Present<T> {
@@ -116,4 +118,14 @@ export function tryParseJson(text: string): Json | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** What a table has for a word from outside; undefined for one that it does not list, such as `constructor`. */
+export function entryOf<T>(table: Readonly<Record<string, T>>, word: string): T | undefined {
+  return Object.hasOwn(table, word) ? table[word] : undefined;
+}
+
+/** The object with another value for each of its members. */
+export function mapMembers<T, R>(members: Readonly<Record<string, T>>, make: (value: T, name: string) => R) {
+  return Object.fromEntries(Object.entries(members).map(([name, value]) => [name, make(value, name)]));
 }

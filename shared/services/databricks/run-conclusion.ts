@@ -54,15 +54,13 @@ export async function concludeRun(
   const summaries = tasks.map((task) => describeTask(task, answers.get(runIdAt(task) ?? '')));
   const notes = tasks.flatMap((task) => failureNote(task, answers.get(runIdAt(task) ?? '')));
   const results = summaries.flatMap((summary) => (typeof summary.result === 'string' ? [summary.result] : []));
-  const jobId = textAt(run, 'job_id');
-  const commit = textAt(objectAt(objectAt(run, 'git_source'), 'git_snapshot'), 'used_commit');
   const outputs = {
-    'job-id': jobId,
+    'job-id': textAt(run, 'job_id'),
     'run-name': textAt(run, 'run_name'),
     'start-time': timeAt(run, 'start_time'),
     'end-time': timeAt(run, 'end_time'),
     'duration-seconds': durationSeconds(run),
-    'git-commit': commit,
+    'git-commit': textAt(objectAt(objectAt(run, 'git_source'), 'git_snapshot'), 'used_commit'),
     'notebook-result': results.length === 1 ? results[0] : undefined,
     tasks: stringifyJson(withinBudget(summaries)),
   };
@@ -82,14 +80,13 @@ function describeTask(task: Json, answer: Json | undefined): Record<string, stri
   const { word, phase } = standing(task);
   const error = textAt(answer, 'error');
   const result = textAt(objectAt(answer, 'notebook_output'), 'result');
-  const url = runUrl(task);
   return {
     task_key: textAt(task, 'task_key') ?? '',
     run_id: runIdAt(task) ?? '',
     state: word,
     phase,
     ...defined({
-      url,
+      url: runUrl(task),
       duration_seconds: durationSeconds(task),
       error: error === undefined ? undefined : plainLine(error, 1_000),
       result: result === undefined || result.length > RESULT_LIMIT ? undefined : result,
@@ -100,13 +97,14 @@ function describeTask(task: Json, answer: Json | undefined): Record<string, stri
 function failureNote(task: Json, answer: Json | undefined): Conclusion['notes'] {
   if (standing(task).phase !== 'failed' || answer === undefined) return [];
   const name = plainLine(textAt(task, 'task_key') ?? '', 100);
-  const error = textAt(answer, 'error');
-  const trace = textAt(answer, 'error_trace');
-  const logs = textAt(answer, 'logs');
+  const note = (member: string, title: string, lines: number, limit?: number): Conclusion['notes'] => {
+    const text = textAt(answer, member);
+    return text === undefined ? [] : [{ title, lines: plainTail(text, lines, limit) }];
+  };
   return [
-    ...(error === undefined ? [] : [{ title: `Task ${name} failed`, lines: plainTail(error, 20, 4_000) }]),
-    ...(trace === undefined ? [] : [{ title: `Trace of task ${name}`, lines: plainTail(trace, 30) }]),
-    ...(logs === undefined ? [] : [{ title: `End of the output of task ${name}`, lines: plainTail(logs, 40) }]),
+    ...note('error', `Task ${name} failed`, 20, 4_000),
+    ...note('error_trace', `Trace of task ${name}`, 30),
+    ...note('logs', `End of the output of task ${name}`, 40),
   ];
 }
 

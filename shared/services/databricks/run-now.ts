@@ -4,7 +4,7 @@ import { specSettings } from '../../settings/run-settings.ts';
 import { id, map } from '../../settings/settings.ts';
 import { databricksRun } from './run.ts';
 import { runOutputs } from './run-conclusion.ts';
-import { databricksSettings, databricksTrust, isTrustworthyHost } from './trust-settings.ts';
+import { databricksSettings, databricksTrust } from './trust-settings.ts';
 
 const settings = {
   ...databricksSettings,
@@ -33,15 +33,13 @@ export const kind = defineKind({
     if ('idempotency_token' in spec) faults.add('spec', 'idempotency_token is set by keyless-submit; remove it');
   },
   bind: (values, { attach, faults, spec = {} }) => {
-    if (!isTrustworthyHost(values.host))
-      faults.add('host', 'only https is allowed, except for http on this machine itself');
+    const trust = databricksTrust(values, faults);
     const { 'job-id': jobId, 'job-parameters': parameters } = values;
     if (!attach && jobId === undefined && !('job_id' in spec)) faults.add('job-id', "is required: a job's id: digits");
     if (jobId !== undefined && 'job_id' in spec) faults.add('job-id', 'the spec has a job_id of its own');
     if (parameters !== undefined && 'job_parameters' in spec)
       faults.add('job-parameters', 'the spec has job_parameters of its own');
     if (faults.messages.length > 0) return undefined;
-    const trust = databricksTrust(values);
     const job = jobId ?? spec.job_id;
     const payload = {
       ...spec,

@@ -1,4 +1,14 @@
-import { defined, isObject, type Json, type JsonObject, listAt, numberAt, objectAt, textAt } from '../../json.ts';
+import {
+  defined,
+  entryOf,
+  isObject,
+  type Json,
+  type JsonObject,
+  listAt,
+  numberAt,
+  objectAt,
+  textAt,
+} from '../../json.ts';
 import type { FailureCause, Phase, RunStatus } from '../../kind.ts';
 import { plainLine, webAddress } from '../../remote-text.ts';
 
@@ -12,13 +22,7 @@ const UNDECIDED: Readonly<Record<string, Phase>> = {
   TERMINATING: 'running',
 };
 
-/** How a run or a task stands, from `status` (current) or `state` (older). */
-export interface Standing {
-  readonly phase: Phase;
-  readonly word: string;
-  readonly detail?: string;
-  readonly failure?: { readonly cause: FailureCause; readonly message: string };
-}
+type Standing = Pick<RunStatus, 'phase' | 'word' | 'detail' | 'failure'>;
 
 /**
  * Reads the answer of runs/get. States that are not known count as running, termination codes that are not known as failures.
@@ -28,8 +32,6 @@ export function readRun(run: Json): RunStatus {
   const tasks = latestTasks(run);
   const own = standing(run);
   const standings = tasks.map((task) => ({ name: textAt(task, 'task_key') ?? '', ...standing(task) }));
-  const url = runUrl(run);
-  const startedAt = numberAt(run, 'start_time');
   // A run only says that a task failed; what kind of failure it was stands with the task.
   const failed =
     standings.find(({ phase, failure }) => phase === 'failed' && failure?.message !== '' && failure !== undefined) ??
@@ -37,16 +39,14 @@ export function readRun(run: Json): RunStatus {
   const failure =
     own.failure === undefined || own.failure.cause === 'timeout' ? own.failure : (failed?.failure ?? own.failure);
   return {
-    phase: own.phase,
-    word: own.word,
+    ...own,
     parts: standings.map(({ name, phase, word }) => ({ name, phase, word })),
     source: run,
-    ...(own.word === 'TERMINATING' ? { ending: true } : {}),
     ...defined({
-      detail: own.detail,
+      ending: own.word === 'TERMINATING' || undefined,
       failure: failure && { cause: failure.cause, message: own.failure?.message || failure.message },
-      url,
-      startedAt,
+      url: runUrl(run),
+      startedAt: numberAt(run, 'start_time'),
     }),
   };
 }
@@ -64,7 +64,7 @@ export function latestTasks(run: Json): readonly JsonObject[] {
   return [...latest.values()];
 }
 
-/** How a run or a task stands. */
+/** How a run or a task stands, from `status` (current) or `state` (older). */
 export function standing(run: Json): Standing {
   const status = objectAt(run, 'status');
   return textAt(status, 'state') === undefined
@@ -96,16 +96,12 @@ function standingFromState(state: JsonObject): Standing {
   // With a result, INTERNAL_ERROR is how a failed workload shows at the level of the run; without one it is the platform's.
   if (lifeCycle === 'INTERNAL_ERROR') return decided(result ?? 'INTERNAL_ERROR', undefined, message);
   if (lifeCycle === 'TERMINATED') return decided(result ?? 'UNKNOWN', undefined, message);
-  return undecided(lifeCycle, message === '' ? undefined : message);
+  return undecided(lifeCycle, message);
 }
 
 function undecided(word: string, detail: string | undefined): Standing {
-  const phase = Object.hasOwn(UNDECIDED, word) ? (UNDECIDED[word] ?? 'running') : 'running';
-  return {
-    phase,
-    word: plainLine(word, 80),
-    ...(detail === undefined || detail === '' ? {} : { detail: plainLine(detail, 200) }),
-  };
+  const phase = entryOf(UNDECIDED, word) ?? 'running';
+  return { phase, word: plainLine(word, 80), ...defined({ detail: detail ? plainLine(detail, 200) : undefined }) };
 }
 
 const CANCELLED = new Set(['CANCELED', 'USER_CANCELED', 'UPSTREAM_CANCELED']);
@@ -137,7 +133,7 @@ function decided(code: string, type: string | undefined, message: string): Stand
   const word = plainLine(code, 80);
   if (code === 'SUCCESS') return { phase: 'succeeded', word };
   if (CANCELLED.has(code)) return { phase: 'cancelled', word };
-  const cause = (Object.hasOwn(CAUSES, code) ? CAUSES[code] : undefined) ?? CAUSES_BY_TYPE[type ?? ''] ?? 'code';
+  const cause = entryOf(CAUSES, code) ?? CAUSES_BY_TYPE[type ?? ''] ?? 'code';
   return { phase: 'failed', word, failure: { cause, message } };
 }
 

@@ -1,13 +1,13 @@
 import * as z from 'zod/mini';
 import type { CiContext } from '../../host/ci-context.ts';
 import { originOf } from '../../host/origin.ts';
-import { defined, isObject, type Json, type JsonObject, listAt, numberAt, textAt } from '../../json.ts';
+import { defined, isObject, type Json, type JsonObject, listAt, numberAt, objectAt, textAt } from '../../json.ts';
 import { type Binding, defineKind } from '../../kind.ts';
 import { originSettings, specSettings } from '../../settings/run-settings.ts';
 import { choice, type Faults, objects, type SettingValues, text } from '../../settings/settings.ts';
 import { databricksRun } from './run.ts';
 import { runOutputs } from './run-conclusion.ts';
-import { databricksSettings, databricksTrust, isTrustworthyHost } from './trust-settings.ts';
+import { databricksSettings, databricksTrust } from './trust-settings.ts';
 
 const permission = () =>
   z
@@ -59,9 +59,7 @@ export const kind = defineKind({
   checkSpec: checkRun,
   bind: (values, binding) => {
     const { attach, faults, spec } = binding;
-    if (!isTrustworthyHost(values.host))
-      faults.add('host', 'only https is allowed, except for http on this machine itself');
-    const trust = databricksTrust(values);
+    const trust = databricksTrust(values, faults);
     const payload = attach || spec === undefined ? undefined : completeRun(spec, values, binding);
     if (faults.messages.length > 0) return undefined;
     return databricksRun(trust, {
@@ -137,8 +135,8 @@ function runName(given: string | undefined, provenance: boolean, context: CiCont
 function withTags(task: Json, tags: Readonly<Record<string, string>>): Json {
   const cluster = isObject(task) ? task.new_cluster : undefined;
   if (!isObject(task) || !isObject(cluster) || Object.keys(tags).length === 0) return task;
-  const own = isObject(cluster.custom_tags) ? cluster.custom_tags : {};
-  return { ...task, new_cluster: { ...cluster, custom_tags: { ...cutTags(tags), ...own } } };
+  const all = { ...cutTags(tags), ...objectAt(cluster, 'custom_tags') };
+  return { ...task, new_cluster: { ...cluster, custom_tags: all } };
 }
 
 // Clouds differ in what a tag may hold; these characters and lengths fit all of them.

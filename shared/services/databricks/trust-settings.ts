@@ -1,5 +1,5 @@
 import { isLoopback } from '../../http/http.ts';
-import { required, type Settings, type SettingValues, text } from '../../settings/settings.ts';
+import { type Faults, required, type Settings, type SettingValues, text } from '../../settings/settings.ts';
 import type { DatabricksTrust } from './trust.ts';
 
 // AWS, Azure and Google, their government and China clouds, and customers' own names below databricks.com.
@@ -33,9 +33,11 @@ export const databricksSettings = {
   }),
 } satisfies Settings;
 
-/** The trust that the settings describe. */
-export function databricksTrust(values: SettingValues<typeof databricksSettings>): DatabricksTrust {
+/** The trust that the settings describe, with a fault for a host given with `http://` that is not this machine itself. */
+export function databricksTrust(values: SettingValues<typeof databricksSettings>, faults: Faults): DatabricksTrust {
   const loopback = LOOPBACK.exec(values.host)?.[1];
+  if (loopback !== undefined && !isLoopback(URL.parse(`http://${loopback}`)?.hostname ?? ''))
+    faults.add('host', 'only https is allowed, except for http on this machine itself');
   const host = loopback ?? HOST.exec(values.host)?.[1] ?? values.host;
   const origin = loopback === undefined ? `https://${host}` : `http://${host}`;
   const workspaceId = /[?&](?:o|w|workspace_id)=(\d+)/.exec(values.host)?.[1];
@@ -47,10 +49,4 @@ export function databricksTrust(values: SettingValues<typeof databricksSettings>
     audience: values.audience ?? `${origin}/oidc/v1/token`,
     acceptsDefault: values.audience === undefined,
   };
-}
-
-/** Whether a host given with `http://` is this machine itself. */
-export function isTrustworthyHost(host: string): boolean {
-  const loopback = LOOPBACK.exec(host)?.[1];
-  return loopback === undefined || isLoopback(URL.parse(`http://${loopback}`)?.hostname ?? '');
 }

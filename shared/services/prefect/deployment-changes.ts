@@ -1,6 +1,6 @@
 import type { CiContext } from '../../host/ci-context.ts';
 import { canonicalJson, defined, isArray, isObject, type Json, type JsonObject, listAt, objectAt } from '../../json.ts';
-import { merged } from './flow-run-body.ts';
+import { merged, unlessEmpty } from './flow-run-body.ts';
 import { isResolvedByServer, parameterFaults } from './parameter-schema.ts';
 import { pinPullSteps } from './pull-steps.ts';
 
@@ -21,8 +21,8 @@ export function desiredState(wanted: DeploymentState, context: CiContext): JsonO
     version,
     ...defined({
       pull_steps: wanted.pullCommit ? [{ git_clone: { commit_sha: context.commit } }] : undefined,
-      job_variables: isEmpty(jobVariables) ? undefined : jobVariables,
-      parameters: isEmpty(parameters) ? undefined : parameters,
+      job_variables: unlessEmpty(jobVariables),
+      parameters: unlessEmpty(parameters),
       tags: tags.length === 0 ? undefined : [...tags],
     }),
   };
@@ -45,28 +45,30 @@ export async function planUpdate(
   const pinned = wanted.pullCommit
     ? pinPullSteps(deployment.pull_steps, context.commit, context.repositoryUrl)
     : undefined;
-  if (pinned !== undefined && 'problem' in pinned) {
-    const found = pinned.found.length === 0 ? 'none' : pinned.found.join(', ');
-    faults.push(`«pull-commit»: ${pinned.problem}; it has ${found}`);
-  }
+  if (pinned?.problem !== undefined) faults.push(`«pull-commit»: ${pinned.problem}`);
   const parameters = { ...objectAt(deployment, 'parameters'), ...wanted.parameters };
   const schema = deployment.parameter_openapi_schema;
-  if (!isEmpty(wanted.parameters) && deployment.enforce_parameter_schema !== false && isObject(schema)) {
+  if (
+    unlessEmpty(wanted.parameters) !== undefined &&
+    deployment.enforce_parameter_schema !== false &&
+    isObject(schema)
+  ) {
     // A run may still bring what is required.
     const { required: _required, ...optional } = schema;
     faults.push(...(await parameterFaults(optional, parameters)).map((fault) => `«parameters».${fault}`));
   }
-  if (faults.length > 0) return { faults, isAboutCommit: pinned !== undefined && 'problem' in pinned };
+  if (faults.length > 0) return { faults, isAboutCommit: pinned?.problem !== undefined };
   const changes = {
     version: wanted.version,
-    ...(pinned !== undefined && 'steps' in pinned ? { pull_steps: pinned.steps } : {}),
-    // The server puts what is sent in the place of all that was there.
-    ...(isEmpty(wanted.jobVariables)
-      ? {}
-      : { job_variables: merged(objectAt(deployment, 'job_variables'), wanted.jobVariables) }),
-    ...(isEmpty(wanted.parameters) ? {} : { parameters }),
-    ...(wanted.tags.length === 0 ? {} : { tags: [...new Set([...listAt(deployment, 'tags'), ...wanted.tags])] }),
-    ...(isCloud ? { version_info: versionInfo(wanted, context) } : {}),
+    ...defined({
+      pull_steps: pinned?.steps,
+      // The server puts what is sent in the place of all that was there.
+      job_variables:
+        unlessEmpty(wanted.jobVariables) && merged(objectAt(deployment, 'job_variables'), wanted.jobVariables),
+      parameters: unlessEmpty(wanted.parameters) && parameters,
+      tags: wanted.tags.length === 0 ? undefined : [...new Set([...listAt(deployment, 'tags'), ...wanted.tags])],
+      version_info: isCloud ? versionInfo(wanted, context) : undefined,
+    }),
   };
   return { changes };
 }
@@ -103,8 +105,4 @@ function isApplied(sent: Json, found: Json | undefined, name: string): boolean {
 /** Whether two values are the same document. */
 export function isSame(left: Json, right: Json | undefined): boolean {
   return right !== undefined && canonicalJson(left) === canonicalJson(right);
-}
-
-function isEmpty(members: JsonObject): boolean {
-  return Object.keys(members).length === 0;
 }

@@ -1,7 +1,16 @@
 import { SubmitError } from '../../errors.ts';
 import type { CiContext } from '../../host/ci-context.ts';
 import type { Outputs } from '../../host/host.ts';
-import { isObject, type Json, type JsonObject, objectAt, stringifyJson, textAt } from '../../json.ts';
+import {
+  defined,
+  isObject,
+  type Json,
+  type JsonObject,
+  mapMembers,
+  objectAt,
+  stringifyJson,
+  textAt,
+} from '../../json.ts';
 import { type ByState, type Difference, NOTHING_MORE, type Plan, type Run, type RunStatus } from '../../kind.ts';
 import { plainLine } from '../../remote-text.ts';
 import type { PrefectAccess } from './access.ts';
@@ -167,6 +176,5 @@ function outputsOf({ source: before }: Deployment, after: Json): Outputs {
     'deployment-image': textAt(objectAt(now, 'job_variables'), 'image'),
     'previous-image': textAt(objectAt(before, 'job_variables'), 'image'),
   };
-  const known = Object.entries(facts).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(known.map(([name, value = '']) => [name, plainLine(value, 500)]));
+  return mapMembers(defined(facts), (value) => plainLine(value, 500));
 }

@@ -1,3 +1,4 @@
+import { defined } from '../../json.ts';
 import { type Binding, defineKind } from '../../kind.ts';
 import { type Faults, flag, list, required, text, values } from '../../settings/settings.ts';
 import { bindPrefect } from './access.ts';
@@ -71,7 +72,7 @@ export const kind = defineKind({
     const reference = readDeploymentReference(given.deployment);
     if (attach) faults.add('attach', 'an update is over at once, so there is nothing to wait for; remove it');
     const { image, parameters = {}, tags = [], version } = given;
-    const jobVariables = { ...given['job-variables'], ...(image === undefined ? {} : { image }) };
+    const jobVariables = { ...given['job-variables'], ...defined({ image }) };
     if (image !== undefined && given['job-variables']?.image !== undefined)
       faults.add('image', `${faults.spell('job-variables')} have an image of their own`);
     const wanted: DeploymentState = {

@@ -1,6 +1,6 @@
 import type { CiContext } from '../../host/ci-context.ts';
 import { originOf } from '../../host/origin.ts';
-import { defined, isArray, isObject, type Json, type JsonObject, listAt, objectAt } from '../../json.ts';
+import { defined, entryOf, isArray, isObject, type Json, type JsonObject, listAt, objectAt } from '../../json.ts';
 import { nearestName } from '../../settings/nearest-name.ts';
 import { type Faults, parseDuration } from '../../settings/settings.ts';
 
@@ -35,7 +35,7 @@ export function checkFlowRun(spec: JsonObject, faults: Faults): void {
   for (const name of Object.keys(spec)) {
     if (FIELDS.has(name)) continue;
     const nearest = nearestName(name, FIELDS);
-    const elsewhere = Object.hasOwn(ELSEWHERE, name) ? ELSEWHERE[name] : undefined;
+    const elsewhere = entryOf(ELSEWHERE, name);
     if (elsewhere !== undefined) faults.add('spec', `${name} ${elsewhere}`);
     else if (nearest !== undefined)
       faults.add('spec', `${name} is not a field of a flow run; did you mean ${nearest}?`);
@@ -78,17 +78,20 @@ export function flowRunBody(spec: JsonObject, values: RunSettings, context: CiCo
   const variables = merged(objectAt(spec, 'job_variables'), values['job-variables'] ?? {});
   return {
     ...spec,
-    ...defined({ name }),
-    ...(isEmpty(allParameters) ? {} : { parameters: allParameters }),
-    ...(allTags.length === 0 ? {} : { tags: allTags }),
-    ...(isEmpty(labels) ? {} : { labels }),
-    ...(isEmpty(variables) ? {} : { job_variables: variables }),
-    ...defined({ work_queue_name: workQueue }),
+    ...defined({
+      name,
+      parameters: unlessEmpty(allParameters),
+      tags: allTags.length === 0 ? undefined : allTags,
+      labels: unlessEmpty(labels),
+      job_variables: unlessEmpty(variables),
+      work_queue_name: workQueue,
+    }),
   };
 }
 
-function isEmpty(members: JsonObject): boolean {
-  return Object.keys(members).length === 0;
+/** The object, or undefined for one without members. */
+export function unlessEmpty<T extends JsonObject>(members: T): T | undefined {
+  return Object.keys(members).length === 0 ? undefined : members;
 }
 
 /** Two objects as one; where both have an object, as with `env`, these become one too. */

@@ -1,5 +1,5 @@
 import type { Outputs } from '../../host/host.ts';
-import { type Json, numberAt, textAt } from '../../json.ts';
+import { defined, type Json, mapMembers, numberAt, textAt } from '../../json.ts';
 import { plainLine } from '../../remote-text.ts';
 
 /** What a flow run puts out when it is over. */
@@ -29,7 +29,5 @@ export function flowRunFacts(run: Json): Outputs {
     'duration-seconds': seconds === undefined ? undefined : String(Math.round(seconds)),
     'run-count': textAt(run, 'run_count'),
   };
-  return Object.fromEntries(
-    Object.entries(facts).flatMap(([name, value]) => (value === undefined ? [] : [[name, plainLine(value, 500)]])),
-  );
+  return mapMembers(defined(facts), (value) => plainLine(value, 500));
 }

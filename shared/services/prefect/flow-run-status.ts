@@ -1,4 +1,4 @@
-import { defined, type Json, numberAt, objectAt, textAt } from '../../json.ts';
+import { defined, entryOf, type Json, numberAt, objectAt, textAt } from '../../json.ts';
 import type { FailureCause, Phase, RunStatus } from '../../kind.ts';
 import { plainLine } from '../../remote-text.ts';
 
@@ -22,7 +22,7 @@ export function readFlowRun(run: Json, url: string): RunStatus {
   const name = textAt(state, 'name') ?? textAt(run, 'state_name') ?? type;
   const message = textAt(state, 'message') ?? '';
   const refused = type === 'CANCELLED' && /^Deployment concurrency limit reached/.test(message);
-  const phase: Phase = refused ? 'failed' : ((Object.hasOwn(PHASES, type) ? PHASES[type] : undefined) ?? 'running');
+  const phase: Phase = refused ? 'failed' : (entryOf(PHASES, type) ?? 'running');
   const cause: FailureCause = refused
     ? 'quota'
     : type === 'CRASHED'

@@ -1,8 +1,8 @@
-import { isArray, isObject, type Json, type JsonObject, listAt, objectAt } from '../../json.ts';
+import { defined, isArray, isObject, type Json, type JsonObject, listAt, mapMembers, objectAt } from '../../json.ts';
 import { plainLine } from '../../remote-text.ts';
 import { nearestName } from '../../settings/nearest-name.ts';
-import { type Faults, showValue } from '../../settings/settings.ts';
-import { type SchemaFault, schemaFaults } from './schema-faults.ts';
+import type { Faults } from '../../settings/settings.ts';
+import { schemaFaults } from './schema-faults.ts';
 
 /**
  * What is wrong with the parameters of a run by the deployment's schema, all at once; nothing where only the server can tell.
@@ -14,8 +14,13 @@ export async function parameterFaults(schema: JsonObject, parameters: JsonObject
   const given = Object.keys(parameters);
   // What the server makes of these, or looks up by them, cannot be known here.
   const resolved = new Set(given.filter((name) => isResolvedByServer(parameters[name])));
-  const faults = await schemaFaults(withNullable(without(schema, resolved)), withoutNames(parameters, resolved));
-  return [...unknownNames(given, properties, schema), ...(faults ?? []).map(describe)];
+  const known = {
+    ...schema,
+    properties: withoutNames(properties, resolved),
+    required: listAt(schema, 'required').filter((name) => !resolved.has(String(name))),
+  };
+  const faults = await schemaFaults(withNullable(known), withoutNames(parameters, resolved));
+  return [...unknownNames(given, properties, schema), ...faults];
 }
 
 function unknownNames(given: readonly string[], properties: JsonObject, schema: JsonObject): readonly string[] {
@@ -35,11 +40,6 @@ function unknownNames(given: readonly string[], properties: JsonObject, schema: 
 
 /** Each name that is told of is compared with all that the flow has. */
 const MOST_UNKNOWN = 100;
-
-function describe({ place, expected, value, missing }: SchemaFault): string {
-  if (missing !== undefined) return plainLine(`${[...place, missing].join('.')}: is required`, 300);
-  return plainLine(`${place.join('.') || 'all together'}: expected ${expected}; got ${showValue(value)}`, 400);
-}
 
 /** Objects with these names stand for something that the server puts in their place. */
 const RESOLVED_BY_SERVER = ['__prefect_kind', '$ref'];
@@ -65,16 +65,8 @@ export function refuseResolved(parameters: JsonObject, faults: Faults): void {
   }
 }
 
-function without(schema: JsonObject, names: ReadonlySet<string>): JsonObject {
-  return {
-    ...schema,
-    properties: withoutNames(objectAt(schema, 'properties'), names),
-    required: listAt(schema, 'required').filter((name) => !names.has(String(name))),
-  };
-}
-
 function withoutNames(members: JsonObject, names: ReadonlySet<string>): JsonObject {
-  return Object.fromEntries(Object.entries(members).filter(([name]) => !names.has(name)));
+  return defined(mapMembers(members, (value, name) => (names.has(name) ? undefined : value)));
 }
 
 /**
@@ -83,23 +75,17 @@ function withoutNames(members: JsonObject, names: ReadonlySet<string>): JsonObje
  */
 function withNullable(schema: JsonObject): JsonObject {
   const required = new Set(listAt(schema, 'required'));
-  const properties = Object.fromEntries(
-    Object.entries(objectAt(schema, 'properties')).map(([name, property]) => {
-      if (!isObject(property)) return [name, property];
-      const inner = 'properties' in property ? withNullable(property) : property;
-      const { type, items, ...rest } = inner;
-      const tuple = isArray(items) && !('prefixItems' in inner);
-      const form = tuple ? { ...rest, prefixItems: items } : { ...rest, ...(items === undefined ? {} : { items }) };
-      const optional = !required.has(name) && type !== undefined && type !== 'null' && !('default' in inner);
-      if (type === undefined) return [name, form];
-      return [name, optional ? { ...form, anyOf: [{ type }, { type: 'null' }] } : { ...form, type }];
-    }),
-  );
-  const definitions = Object.fromEntries(
-    Object.entries(objectAt(schema, 'definitions')).map(([name, each]) => [
-      name,
-      isObject(each) && 'properties' in each ? withNullable(each) : each,
-    ]),
-  );
-  return { ...schema, properties, ...('definitions' in schema ? { definitions } : {}) };
+  const inner = <T extends Json>(each: T) => (isObject(each) && 'properties' in each ? withNullable(each) : each);
+  const properties = mapMembers(objectAt(schema, 'properties'), (property, name): Json => {
+    if (!isObject(property)) return property;
+    const { type, items, ...rest } = inner(property);
+    const isTuple = isArray(items) && !('prefixItems' in rest);
+    const isOptional = !required.has(name) && type !== undefined && type !== 'null' && !('default' in rest);
+    return {
+      ...rest,
+      ...defined(isTuple ? { prefixItems: items } : { items }),
+      ...defined(isOptional ? { anyOf: [{ type }, { type: 'null' }] } : { type }),
+    };
+  });
+  return { ...schema, properties, definitions: mapMembers(objectAt(schema, 'definitions'), inner) };
 }

@@ -1,9 +1,11 @@
-import { isArray, isObject, type Json, type JsonObject, objectAt, textAt } from '../../json.ts';
+import { isArray, isObject, type Json, type JsonObject, mapMembers, objectAt, textAt } from '../../json.ts';
 import { plainLine, withoutTrailing } from '../../remote-text.ts';
 import { Secret } from '../../secret.ts';
 
 /** What became of the steps by which a deployment's code is fetched. */
-type Pinned = { readonly steps: readonly Json[] } | { readonly problem: string; readonly found: readonly string[] };
+type Pinned =
+  | { readonly steps: readonly Json[]; readonly problem?: never }
+  | { readonly steps?: never; readonly problem: string };
 
 /** No address is longer, and patterns would take long on one that is. */
 const LONGEST_ADDRESS = 2_000;
@@ -18,25 +20,23 @@ const GIT_CLONE = /(?:^|\.)a?git_clone(?:_project)?$/;
 export function pinPullSteps(given: Json | undefined, commit: string, repositoryUrl: string | undefined): Pinned {
   const steps = isArray(given) ? given : [];
   const clones = clonesOf(steps);
-  const found = steps.flatMap(stepNames);
-  if (clones.length === 0) return { problem: 'the deployment has no git_clone step among its pull steps', found };
+  const unfit = (problem: string, found: readonly string[]) => ({
+    problem: `${problem}; it has ${found.join(', ') || 'none'}`,
+  });
+  if (clones.length === 0)
+    return unfit('the deployment has no git_clone step among its pull steps', steps.flatMap(stepNames));
   const own = clones.filter((inputs) => isOwn(inputs, repositoryUrl, clones.length === 1));
   if (own.length === 0) {
     const repositories = clones.map((inputs) =>
       plainLine(withoutLogin(textAt(inputs, 'repository') ?? 'unknown'), 200),
     );
-    return {
-      problem: `no git_clone step clones ${repositoryUrl ?? 'the repository of this build'}`,
-      found: repositories,
-    };
+    return unfit(`no git_clone step clones ${repositoryUrl ?? 'the repository of this build'}`, repositories);
   }
   const pin = (step: Json): Json => {
     const inputs = cloneInputs(step);
     if (!isObject(step) || inputs === undefined || !own.includes(inputs)) return step;
     const { branch: _branch, ...rest } = inputs;
-    return Object.fromEntries(
-      Object.entries(step).map(([name, value]) => [name, value === inputs ? { ...rest, commit_sha: commit } : value]),
-    );
+    return mapMembers(step, (value) => (value === inputs ? { ...rest, commit_sha: commit } : value));
   };
   return { steps: steps.map(pin) };
 }

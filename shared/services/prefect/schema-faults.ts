@@ -1,29 +1,22 @@
 import type { OutputUnit, Schema } from '@cfworker/json-schema';
-import { defined, isArray, isObject, type Json, type JsonObject, listAt, objectAt } from '../../json.ts';
-
-/** One place of a value that its schema does not allow. */
-export interface SchemaFault {
-  readonly place: readonly string[];
-  readonly expected: string;
-  readonly value: Json | undefined;
-  /** The member that is missing there. */
-  readonly missing?: string;
-}
+import { defined, isArray, isObject, type Json, type JsonObject, mapMembers, objectAt } from '../../json.ts';
+import { plainLine } from '../../remote-text.ts';
+import { showValue } from '../../settings/settings.ts';
 
 /**
- * Checks a value against a JSON Schema (2020-12) without its formats, as Prefect's server does. The validator makes no code
- * at run time. Undefined when the schema cannot be worked with here.
+ * What a JSON Schema (2020-12) does not allow of a value, place by place; formats are left out, as by Prefect's server. Nothing
+ * where the schema cannot be worked with here. The validator makes no code at run time.
  * https://json-schema.org/draft/2020-12/json-schema-validation
  */
-export async function schemaFaults(schema: JsonObject, value: JsonObject): Promise<readonly SchemaFault[] | undefined> {
+export async function schemaFaults(schema: JsonObject, value: JsonObject): Promise<readonly string[]> {
   const { Validator } = await import('@cfworker/json-schema');
   try {
     const plain = withoutFormats(schema);
     const { errors } = new Validator(plain as Schema, '2020-12', false).validate(withNumbers(value));
-    return faultsOf(errors, plain, value);
+    return faultsOf(errors.slice(0, MOST_ERRORS), plain, value);
   } catch {
     // A pattern that only Python knows, or a reference that leads nowhere: the server decides.
-    return undefined;
+    return [];
   }
 }
 
@@ -45,10 +38,10 @@ const WRAPPERS = new Set([
 ]);
 const CHOICES = new Set(['anyOf', 'oneOf']);
 
-function faultsOf(errors: readonly OutputUnit[], schema: JsonObject, value: JsonObject): readonly SchemaFault[] {
-  const faults = new Map<string, SchemaFault>();
-  const choices = errors.slice(0, MOST_ERRORS).filter(({ keyword }) => CHOICES.has(keyword));
-  for (const error of errors.slice(0, MOST_ERRORS)) {
+function faultsOf(errors: readonly OutputUnit[], schema: JsonObject, value: JsonObject): readonly string[] {
+  const faults = new Set<string>();
+  const choices = errors.filter(({ keyword }) => CHOICES.has(keyword));
+  for (const error of errors) {
     const { keyword, keywordLocation, instanceLocation } = error;
     const inChoice = choices.some(
       (choice) => choice !== error && keywordLocation.startsWith(`${choice.keywordLocation}/`),
@@ -56,26 +49,20 @@ function faultsOf(errors: readonly OutputUnit[], schema: JsonObject, value: Json
     if (inChoice || (WRAPPERS.has(keyword) && isExplained(error, errors))) continue;
     const place = steps(instanceLocation);
     const missing = keyword === 'required' ? /"(.*)"/.exec(error.error)?.[1] : undefined;
-    const fault = {
-      place,
-      expected: expectation(error, schema),
-      value: place.reduce<Json | undefined>(memberAt, value),
-      ...defined({ missing }),
-    };
-    faults.set(`${instanceLocation} ${fault.expected} ${missing}`, fault);
+    if (missing !== undefined) faults.add(plainLine(`${[...place, missing].join('.')}: is required`, 300));
+    else {
+      const got = showValue(place.reduce<Json | undefined>(memberAt, value));
+      const where = place.join('.') || 'all together';
+      faults.add(plainLine(`${where}: expected ${expectation(error, schema)}; got ${got}`, 400));
+    }
   }
-  return [...faults.values()];
+  return [...faults];
 }
 
 function isExplained(wrapper: OutputUnit, errors: readonly OutputUnit[]): boolean {
-  return errors
-    .slice(0, MOST_ERRORS)
-    .some(
-      (other) =>
-        other !== wrapper &&
-        !WRAPPERS.has(other.keyword) &&
-        other.instanceLocation.startsWith(wrapper.instanceLocation),
-    );
+  return errors.some(
+    ({ keyword, instanceLocation }) => !WRAPPERS.has(keyword) && instanceLocation.startsWith(wrapper.instanceLocation),
+  );
 }
 
 function expectation({ keyword, keywordLocation, error }: OutputUnit, schema: JsonObject): string {
@@ -137,22 +124,13 @@ const PLAIN = new Set(['default', 'examples', 'example', 'enum', 'const', 'requi
 function withoutFormats(schema: JsonObject): JsonObject {
   const isOpen = !Object.keys(objectAt(schema, 'patternProperties')).every(isQuick);
   const dropped = new Set(['format', ...(isOpen ? ['patternProperties', 'additionalProperties'] : [])]);
-  const kept = Object.entries(schema).filter(
-    ([keyword, rule]) => !dropped.has(keyword) && !(keyword === 'pattern' && !isQuick(String(rule))),
-  );
-  return Object.fromEntries(
-    kept.map(([keyword, rule]) => {
-      if (PLAIN.has(keyword)) return [keyword, rule];
-      if (BY_NAME.has(keyword) && isObject(rule)) {
-        const schemas = Object.entries(rule).map(([name, each]) => [
-          name,
-          isObject(each) ? withoutFormats(each) : each,
-        ]);
-        return [keyword, Object.fromEntries(schemas)];
-      }
-      if (isArray(rule))
-        return [keyword, listAt(schema, keyword).map((each) => (isObject(each) ? withoutFormats(each) : each))];
-      return [keyword, isObject(rule) ? withoutFormats(rule) : rule];
+  const inner = (rule: Json): Json => (isObject(rule) ? withoutFormats(rule) : rule);
+  return defined(
+    mapMembers(schema, (rule, keyword) => {
+      if (dropped.has(keyword) || (keyword === 'pattern' && !isQuick(String(rule)))) return undefined;
+      if (PLAIN.has(keyword)) return rule;
+      if (BY_NAME.has(keyword) && isObject(rule)) return mapMembers(rule, inner);
+      return isArray(rule) ? rule.map(inner) : inner(rule);
     }),
   );
 }
@@ -170,6 +148,5 @@ function isQuick(pattern: string): boolean {
 function withNumbers(value: Json): Json {
   if (typeof value === 'bigint') return Number(value);
   if (isArray(value)) return value.map(withNumbers);
-  if (!isObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, withNumbers(each)]));
+  return isObject(value) ? mapMembers(value, withNumbers) : value;
 }

@@ -1,6 +1,6 @@
 import pMap from 'p-map';
 import type { FileEntry, Files } from '../../files.ts';
-import { isObject, type Json, type JsonObject, listAt, objectAt, parseJson, textAt } from '../../json.ts';
+import { isObject, type Json, type JsonObject, listAt, objectAt, textAt, tryParseJson } from '../../json.ts';
 import { plainLine } from '../../remote-text.ts';
 import type { Faults } from '../../settings/settings.ts';
 
@@ -82,17 +82,9 @@ function outputFile(name: string, path: string, { mode, bytes, link }: FileEntry
 
 async function readJson(path: string, files: Files, faults: Faults): Promise<JsonObject | undefined> {
   const file = await files.read(path, CONFIG_LIMIT_BYTES);
-  if ('problem' in file) {
-    faults.add('directory', file.problem);
-    return undefined;
-  }
-  try {
-    const json = parseJson(file.text);
-    if (isObject(json)) return json;
-  } catch {
-    // Said below, as for JSON that is no object.
-  }
-  faults.add('directory', `${plainLine(path, 200)} is not a JSON object`);
+  const json = 'problem' in file ? undefined : tryParseJson(file.text);
+  if (isObject(json)) return json;
+  faults.add('directory', 'problem' in file ? file.problem : `${plainLine(path, 200)} is not a JSON object`);
   return undefined;
 }
 

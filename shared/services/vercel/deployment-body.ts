@@ -1,6 +1,6 @@
 import type { CiContext } from '../../host/ci-context.ts';
 import { originOf } from '../../host/origin.ts';
-import { defined, type Json, type JsonObject, objectAt } from '../../json.ts';
+import { defined, isObject, type Json, type JsonObject, objectAt } from '../../json.ts';
 import type { Faults } from '../../settings/settings.ts';
 import type { OutputFile } from './build-output.ts';
 
@@ -37,9 +37,7 @@ export function checkDeploymentSpec(spec: JsonObject, faults: Faults): void {
     if (name in spec) faults.add('spec', `${name} cannot be set here: ${advice}`);
   }
   for (const name of ['meta', 'gitMetadata', 'projectSettings']) {
-    const given = spec[name];
-    if (given !== undefined && (typeof given !== 'object' || given === null || Array.isArray(given)))
-      faults.add('spec', `${name} must be a mapping`);
+    if (name in spec && !isObject(spec[name])) faults.add('spec', `${name} must be a mapping`);
   }
   for (const name of Object.keys(objectAt(spec, 'meta'))) {
     if (name === KEY || name === ATTEMPT) faults.add('spec', `meta.${name} is set by keyless-submit; remove it`);

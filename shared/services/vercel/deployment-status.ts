@@ -1,4 +1,4 @@
-import { defined, isObject, type Json, listAt, numberAt, objectAt, textAt } from '../../json.ts';
+import { defined, entryOf, isObject, type Json, listAt, numberAt, objectAt, textAt } from '../../json.ts';
 import type { FailureCause, Phase, RunStatus } from '../../kind.ts';
 import { plainLine, webAddress } from '../../remote-text.ts';
 import { errorText } from './errors.ts';
@@ -30,14 +30,16 @@ export function hasChecks(deployment: Json): boolean {
  */
 export function readDeployment(deployment: Json, reading: StatusReading): RunStatus {
   const word = textAt(deployment, 'readyState') ?? textAt(deployment, 'status') ?? 'QUEUED';
-  const url = pageOf(deployment);
   const address = addressOf(deployment);
-  const startedAt = numberAt(deployment, 'buildingAt');
   return {
     word: plainLine(word, 80),
     parts: listAt(reading.checkRuns, 'runs').map((run) => checkPart(run)),
     source: deployment,
-    ...defined({ url, startedAt, outputs: address === undefined ? undefined : { 'deployment-url': address } }),
+    ...defined({
+      url: pageOf(deployment),
+      startedAt: numberAt(deployment, 'buildingAt'),
+      outputs: address === undefined ? undefined : { 'deployment-url': address },
+    }),
     ...standing(word, deployment, reading),
   };
 }
@@ -49,8 +51,7 @@ function standing(word: string, deployment: Json, reading: StatusReading): Stand
   if (word === 'CANCELED') return { phase: 'cancelled', ...detailOf(textAt(deployment, 'readyStateReason')) };
   if (word === 'BLOCKED') return failed('permission', blockedMessage(deployment));
   if (word === 'ERROR' || word.endsWith('_ERROR')) return failed(causeOf(deployment), failureMessage(deployment));
-  const phase = Object.hasOwn(UNDER_WAY, word) ? (UNDER_WAY[word] ?? 'running') : 'running';
-  return { phase, ...detailOf(textAt(deployment, 'readyStateReason')) };
+  return { phase: entryOf(UNDER_WAY, word) ?? 'running', ...detailOf(textAt(deployment, 'readyStateReason')) };
 }
 
 function readyStanding(deployment: Json, { checkRuns, skipDomain }: StatusReading): Standing {
@@ -117,7 +118,7 @@ function blockedMessage(deployment: Json): string {
   const code = textAt(objectAt(deployment, 'seatBlock'), 'blockCode');
   const reason = textAt(deployment, 'readyStateReason');
   if (code === undefined) return `Vercel blocked the deployment${reason === undefined ? '' : `: ${reason}`}`;
-  const meaning = Object.hasOwn(SEATS, code) ? SEATS[code] : (reason ?? 'a seat in the team is missing');
+  const meaning = entryOf(SEATS, code) ?? reason ?? 'a seat in the team is missing';
   return `Vercel blocked the deployment (${code}): ${meaning}. See "The commit author has no seat" in docs/vercel.md.`;
 }
 

@@ -85,23 +85,16 @@ export function fileUploads(
 /** The file's bytes, as long as they are the ones that were hashed. */
 async function* verified(file: HashedFile, files: Files, stale: AbortController): AsyncIterable<Uint8Array> {
   const hash = createHash('sha1');
-  let bytes = 0;
   try {
     for await (const chunk of contents(file, files)) {
       hash.update(chunk);
-      bytes += chunk.byteLength;
-      // More than was announced would be read as the beginning of another request.
-      if (bytes > file.bytes) break;
       yield chunk;
     }
+    if (hash.digest('hex') !== file.sha) throw changed(file);
   } catch (error) {
     stale.abort(error);
     throw error;
   }
-  if (bytes === file.bytes && hash.digest('hex') === file.sha) return;
-  const error = changed(file);
-  stale.abort(error);
-  throw error;
 }
 
 function missingAgain(again: readonly HashedFile[]): SubmitError {

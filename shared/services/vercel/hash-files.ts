@@ -29,26 +29,29 @@ export async function hashFiles(
   const hashed = async (file: OutputFile): Promise<HashedFile> => {
     signal.throwIfAborted();
     const hash = createHash('sha1');
-    let bytes = 0;
-    for await (const chunk of contents(file, files)) {
-      hash.update(chunk);
-      bytes += chunk.byteLength;
-      // What is being written to may have no end.
-      if (bytes > file.bytes) throw changed(file);
-    }
-    if (bytes !== file.bytes) throw changed(file);
-    report({ files: 1, bytes });
+    for await (const chunk of contents(file, files)) hash.update(chunk);
+    report({ files: 1, bytes: file.bytes });
     return { ...file, sha: hash.digest('hex') };
   };
   return pMap(list, hashed, { concurrency: HASHED_AT_ONCE });
 }
 
-/** A file's bytes as they are sent. */
+/**
+ * A file's bytes as they are sent: as many as were listed, never more.
+ * @throws SubmitError `invalid-settings` as `hashFiles`.
+ */
 export async function* contents(file: OutputFile, files: Files): AsyncIterable<Uint8Array> {
-  if (file.link !== undefined) {
-    yield new TextEncoder().encode(file.link);
-    return;
+  let bytes = 0;
+  for await (const chunk of file.link === undefined ? stream(file, files) : [new TextEncoder().encode(file.link)]) {
+    bytes += chunk.byteLength;
+    // What is being written to may have no end, and a body with more than was announced would run into the next request.
+    if (bytes > file.bytes) throw changed(file);
+    yield chunk;
   }
+  if (bytes !== file.bytes) throw changed(file);
+}
+
+async function* stream(file: OutputFile, files: Files): AsyncIterable<Uint8Array> {
   try {
     yield* files.stream(file.path);
   } catch (error) {

@@ -1,4 +1,4 @@
-import { type Json, numberAt, objectAt, textAt } from '../../json.ts';
+import { defined, entryOf, type Json, numberAt, objectAt, textAt } from '../../json.ts';
 import type { FailureCause, Phase, RunStatus } from '../../kind.ts';
 import { plainLine } from '../../remote-text.ts';
 
@@ -21,17 +21,18 @@ const PHASES: Readonly<Record<string, Phase>> = {
 /** Reads a job of any collection whose state is a JobState. A state that is not known counts as running; none at all means that the service has not decided yet. */
 export function readJob(job: Json): RunStatus {
   const word = textAt(job, 'state') ?? 'JOB_STATE_UNSPECIFIED';
-  const phase = Object.hasOwn(PHASES, word) ? (PHASES[word] ?? 'running') : 'running';
+  const phase = entryOf(PHASES, word) ?? 'running';
   const error = objectAt(job, 'error');
   const message = textAt(error, 'message') ?? '';
-  const failed = phase === 'failed';
   return {
     phase,
     word: plainLine(word, 80),
     parts: [],
     source: job,
-    ...(word === 'JOB_STATE_CANCELLING' ? { ending: true } : {}),
-    ...(failed ? { failure: { cause: causeOf(word, numberAt(error, 'code'), message), message } } : {}),
+    ...defined({
+      ending: word === 'JOB_STATE_CANCELLING' || undefined,
+      failure: phase === 'failed' ? { cause: causeOf(word, numberAt(error, 'code'), message), message } : undefined,
+    }),
   };
 }
 

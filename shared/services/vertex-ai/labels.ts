@@ -1,6 +1,6 @@
 import type { CiContext } from '../../host/ci-context.ts';
 import { originOf } from '../../host/origin.ts';
-import { isObject, type Json, type JsonObject, numberAt, objectAt } from '../../json.ts';
+import { type Json, type JsonObject, mapMembers, numberAt, objectAt } from '../../json.ts';
 import type { SubmissionMark } from '../../kind.ts';
 
 // Labels that a look-up goes by. They stay when `provenance-labels` is off.
@@ -9,13 +9,13 @@ const ATTEMPT_LABEL = 'keyless_submit_attempt';
 
 /** Where a job comes from, as labels. */
 export function originLabels(context: CiContext): JsonObject {
-  return Object.fromEntries(Object.entries(originOf(context)).map(([name, value]) => [name, toLabel(value)]));
+  return mapMembers(originOf(context), toLabel);
 }
 
 /** A resource with the labels that it is found again by. */
 export function markJob(job: JsonObject, { key, attempt }: SubmissionMark): JsonObject {
-  const labels = isObject(job.labels) ? job.labels : {};
-  return { ...job, labels: { ...labels, [KEY_LABEL]: keyLabel(key), [ATTEMPT_LABEL]: String(attempt) } };
+  const marks = { [KEY_LABEL]: keyLabel(key), [ATTEMPT_LABEL]: String(attempt) };
+  return { ...job, labels: { ...objectAt(job, 'labels'), ...marks } };
 }
 
 /** The list filter for the jobs that carry a key. https://google.aip.dev/160 */
