@@ -1,7 +1,7 @@
 import { jsonCall } from '../../http/calls.ts';
-import type { HttpCall } from '../../http/http.ts';
+import { answerJson, type HttpCall, isSuccess } from '../../http/http.ts';
 import type { Session } from '../../identity/session.ts';
-import type { JsonObject } from '../../json.ts';
+import type { Json, JsonObject } from '../../json.ts';
 import type { PrefectAccess } from './access.ts';
 import type { PrefectServer } from './server.ts';
 
@@ -20,4 +20,10 @@ export interface PrefectApi extends Session {
 
 export function prefectApi(access: PrefectAccess, session: Session): PrefectApi {
   return { ...session, access, call: prefectCall(access.server) };
+}
+
+/** Reads what is only good to know: asked once, and undefined where that brings no answer of success. */
+export async function glance({ attempt }: Session, call: HttpCall): Promise<Json | undefined> {
+  const answer = await attempt(call);
+  return answer.kind === 'answer' && isSuccess(answer) ? answerJson(answer) : undefined;
 }

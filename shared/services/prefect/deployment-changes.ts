@@ -1,5 +1,7 @@
 import type { CiContext } from '../../host/ci-context.ts';
 import { canonicalJson, defined, isArray, isObject, type Json, type JsonObject, listAt, objectAt } from '../../json.ts';
+import { plainLine } from '../../remote-text.ts';
+import { CORRECT_PARAMETERS, doesNotFit } from './deployment.ts';
 import { merged, unlessEmpty } from './flow-run-body.ts';
 import { isResolvedByServer, parameterFaults } from './parameter-schema.ts';
 import { pinPullSteps } from './pull-steps.ts';
@@ -28,19 +30,17 @@ export function desiredState(wanted: DeploymentState, context: CiContext): JsonO
   };
 }
 
-/** What stands in the way of an update. */
-export interface UpdateRefusal {
-  readonly faults: readonly string[];
-  readonly isAboutCommit: boolean;
-}
-
-/** What to send so that the deployment becomes what is wanted, or what stands against it. */
-export async function planUpdate(
+/**
+ * What to send so that the deployment becomes what is wanted.
+ * @throws SubmitError `invalid-settings` with all that stands against it.
+ */
+export async function changesOf(
+  name: string,
   deployment: JsonObject,
   wanted: DeploymentState,
   context: CiContext,
   isCloud: boolean,
-): Promise<{ readonly changes: JsonObject } | UpdateRefusal> {
+): Promise<JsonObject> {
   const faults: string[] = [];
   const pinned = wanted.pullCommit
     ? pinPullSteps(deployment.pull_steps, context.commit, context.repositoryUrl)
@@ -57,8 +57,22 @@ export async function planUpdate(
     const { required: _required, ...optional } = schema;
     faults.push(...(await parameterFaults(optional, parameters)).map((fault) => `«parameters».${fault}`));
   }
-  if (faults.length > 0) return { faults, isAboutCommit: pinned?.problem !== undefined };
-  const changes = {
+  if (faults.length > 0) {
+    const remedy =
+      pinned?.problem === undefined
+        ? [CORRECT_PARAMETERS]
+        : [
+            'For code in an image, build one with this commit and set «image» instead of «pull-commit».',
+            'For code from Git, deploy the flow once with a git_clone step for this repository.',
+          ];
+    throw doesNotFit(
+      'nothing was changed',
+      faults,
+      `what deployment ${plainLine(name, 200)} has and its flow takes`,
+      remedy,
+    );
+  }
+  return {
     version: wanted.version,
     ...defined({
       pull_steps: pinned?.steps,
@@ -70,7 +84,6 @@ export async function planUpdate(
       version_info: isCloud ? versionInfo(wanted, context) : undefined,
     }),
   };
-  return { changes };
 }
 
 /** What Prefect Cloud keeps of a version. Servers of one's own drop it, and older ones refuse it. */

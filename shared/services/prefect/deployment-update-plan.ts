@@ -1,4 +1,3 @@
-import { SubmitError } from '../../errors.ts';
 import type { CiContext } from '../../host/ci-context.ts';
 import type { Outputs } from '../../host/host.ts';
 import {
@@ -16,14 +15,7 @@ import { plainLine } from '../../remote-text.ts';
 import type { PrefectAccess } from './access.ts';
 import { prefectApi, prefectCall } from './api.ts';
 import { type Deployment, deploymentUrl, describeDeployment, readDeployment } from './deployment.ts';
-import {
-  type DeploymentState,
-  desiredState,
-  isSame,
-  planUpdate,
-  type UpdateRefusal,
-  unappliedFields,
-} from './deployment-changes.ts';
+import { changesOf, type DeploymentState, desiredState, isSame, unappliedFields } from './deployment-changes.ts';
 import { type DeploymentReference, deploymentPath, nameOf } from './deployment-reference.ts';
 import { clonedCommit, pullSecrets } from './pull-steps.ts';
 
@@ -69,9 +61,7 @@ export function deploymentUpdatePlan(
         const { id, source } = before;
         await session.conceal(pullSecrets(source.pull_steps));
         describeDeployment(before, prefect);
-        const result = await planUpdate(source, wanted, context, server.workspace !== undefined);
-        if ('faults' in result) throw refused(name, result);
-        const { changes } = result;
+        const changes = await changesOf(name, source, wanted, context, server.workspace !== undefined);
         const delivery: ByState = {
           by: 'state',
           id,
@@ -137,23 +127,6 @@ function updatedRun(access: PrefectAccess, before: Deployment | undefined, chang
       notes: [],
     }),
   };
-}
-
-function refused(wanted: string, { faults, isAboutCommit }: UpdateRefusal): SubmitError {
-  return new SubmitError('invalid-settings', {
-    happened: 'What is set does not fit the deployment; nothing was changed',
-    presented: faults,
-    expected: [`what deployment ${plainLine(wanted, 200)} has and its flow takes`],
-    remedy: isAboutCommit
-      ? [
-          'For code in an image, build one with this commit and set «image» instead of «pull-commit».',
-          'For code from Git, deploy the flow once with a git_clone step for this repository.',
-        ]
-      : [
-          'Correct the parameters. If the flow has changed, deploy it again first: the deployment keeps the schema of the last time.',
-        ],
-    link: 'docs/prefect.md',
-  });
 }
 
 /** Whether the deployment is what was sent: its fields are read back. */

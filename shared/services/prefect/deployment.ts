@@ -1,9 +1,9 @@
 import { SubmitError } from '../../errors.ts';
-import { answerJson, type HttpCall } from '../../http/http.ts';
+import type { HttpCall } from '../../http/http.ts';
 import { defined, isArray, isObject, type JsonObject, textAt } from '../../json.ts';
 import { plainLine } from '../../remote-text.ts';
-import type { PrefectApi } from './api.ts';
-import { type DeploymentReference, deploymentPath, uuidAt } from './deployment-reference.ts';
+import { glance, type PrefectApi } from './api.ts';
+import { type DeploymentReference, deploymentPath, nameOf, uuidAt } from './deployment-reference.ts';
 import { CLOUD_API, type PrefectServer } from './server.ts';
 
 /** A deployment as the server has it. */
@@ -41,7 +41,6 @@ async function deploymentMissing(
   refusal: SubmitError,
 ): Promise<SubmitError> {
   const { server, identity } = prefect.access;
-  const wanted = reference.id ?? `${reference.flow}/${reference.name}`;
   const seen = server.workspace === undefined ? undefined : await visibleWorkspaces(prefect);
   const isMember = seen?.some(({ id }) => id === server.workspace?.id.toLowerCase());
   const { words } = refusal.explanation;
@@ -59,7 +58,7 @@ async function deploymentMissing(
     });
   }
   return new SubmitError('not-found', {
-    happened: `${server.host} has no deployment ${plainLine(wanted, 200)}`,
+    happened: `${server.host} has no deployment ${plainLine(nameOf(reference), 200)}`,
     presented: [`identity ${identity}`],
     expected: ["a deployment's FLOW/NAME as `prefect deployment ls` shows it, or its id"],
     remedy: [
@@ -71,17 +70,34 @@ async function deploymentMissing(
 
 const WORKSPACES: HttpCall = { method: 'GET', url: `${CLOUD_API}/me/workspaces` };
 
-async function visibleWorkspaces({
-  attempt,
-}: PrefectApi): Promise<readonly { id: string; name: string }[] | undefined> {
-  const answer = await attempt(WORKSPACES);
-  const rows = answer.kind === 'answer' && answer.status === 200 ? answerJson(answer) : undefined;
+async function visibleWorkspaces(prefect: PrefectApi): Promise<readonly { id: string; name: string }[] | undefined> {
+  const rows = await glance(prefect, WORKSPACES);
   if (!isArray(rows)) return undefined;
   return rows.slice(0, 20).map((row) => ({
     id: plainLine(textAt(row, 'workspace_id') ?? '', 60).toLowerCase(),
     name: plainLine(`${textAt(row, 'account_handle') ?? ''}/${textAt(row, 'workspace_handle') ?? ''}`, 120),
   }));
 }
+
+/** The error for faults that only the deployment shows. `outcome` says what was not done, `expected` what it would take. */
+export function doesNotFit(
+  outcome: string,
+  faults: readonly string[],
+  expected: string,
+  remedy: readonly string[],
+): SubmitError {
+  return new SubmitError('invalid-settings', {
+    happened: `What is set does not fit the deployment; ${outcome}`,
+    presented: faults,
+    expected: [expected],
+    remedy,
+    link: 'docs/prefect.md',
+  });
+}
+
+/** What to do about parameters that do not fit. */
+export const CORRECT_PARAMETERS =
+  'Correct the parameters. If the flow has changed, deploy it again first: the deployment keeps the schema of the last time.';
 
 /** Says what a deployment is, and what stands in the way of its runs. */
 export function describeDeployment({ source }: Deployment, { log }: PrefectApi): void {

@@ -8,7 +8,7 @@ import { attemptToken } from '../../submission-key.ts';
 import type { PrefectAccess } from './access.ts';
 import { prefectApi, prefectCall } from './api.ts';
 import { artifactNotes, artifactsOutput, readArtifacts } from './artifacts.ts';
-import { type Deployment, describeDeployment, readDeployment } from './deployment.ts';
+import { CORRECT_PARAMETERS, type Deployment, describeDeployment, doesNotFit, readDeployment } from './deployment.ts';
 import { type DeploymentReference, deploymentPath, isUuid, nameOf, uuidAt } from './deployment-reference.ts';
 import { type ScheduledTime, scheduledState } from './flow-run-body.ts';
 import { flowRunFacts } from './flow-run-conclusion.ts';
@@ -172,18 +172,11 @@ async function requireFitting({ id, source }: Deployment, body: JsonObject): Pro
     faults.push(...(await parameterFaults(schema, parameters)).map((fault) => `«parameters».${fault}`));
   }
   if (faults.length === 0) return;
-  throw new SubmitError('invalid-settings', {
-    happened: 'What is set does not fit the deployment; no run was made',
-    presented: faults,
-    expected: [
-      `what the flow of deployment ${id} takes, and ${plainLine(textAt(source, 'entrypoint') ?? 'its code', 200)} declares`,
-    ],
-    remedy: [
-      'Correct the parameters. If the flow has changed, deploy it again first: the deployment keeps the schema of the last time.',
-      'To have it run nevertheless: enforce_parameter_schema: false in «spec».',
-    ],
-    link: 'docs/prefect.md',
-  });
+  const code = plainLine(textAt(source, 'entrypoint') ?? 'its code', 200);
+  throw doesNotFit('no run was made', faults, `what the flow of deployment ${id} takes, and ${code} declares`, [
+    CORRECT_PARAMETERS,
+    'To have it run nevertheless: enforce_parameter_schema: false in «spec».',
+  ]);
 }
 
 /** Every answer to a change of state is a success by its status; its body tells what became of it. */

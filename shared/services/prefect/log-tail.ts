@@ -1,11 +1,10 @@
 import { isoTime } from '../../clock.ts';
 import { SubmitError } from '../../errors.ts';
-import { answerJson } from '../../http/http.ts';
 import type { Session } from '../../identity/session.ts';
-import { isArray, type Json, type JsonObject, numberAt, textAt } from '../../json.ts';
+import { defined, isArray, type Json, type JsonObject, numberAt, textAt } from '../../json.ts';
 import type { RunLog } from '../../kind.ts';
 import { plainLine, plainText } from '../../remote-text.ts';
-import type { PrefectCall } from './api.ts';
+import { glance, type PrefectCall } from './api.ts';
 
 /** The most that a server gives at once by default. */
 const PAGE = 200;
@@ -37,16 +36,9 @@ export function logTail(call: PrefectCall, id: string): RunLog {
   let newest = Number.NEGATIVE_INFINITY;
 
   /** One page; undefined when it could not be had this time. */
-  type ReadPage = (body: JsonObject, session: Session) => Promise<readonly Json[] | undefined>;
-  const once: ReadPage = async (body, session) => {
-    const answer = await session.attempt(call('POST', '/logs/filter', body));
-    const rows = answer.kind === 'answer' && answer.status === 200 ? answerJson(answer) : undefined;
-    return isArray(rows) ? rows : undefined;
-  };
-  const persistently: ReadPage = async (body, session) => {
-    const rows = await session.read(call('POST', '/logs/filter', body));
-    return isArray(rows) ? rows : undefined;
-  };
+  type ReadPage = (body: JsonObject, session: Session) => Promise<Json | undefined>;
+  const once: ReadPage = (body, session) => glance(session, call('POST', '/logs/filter', body));
+  const persistently: ReadPage = (body, session) => session.read(call('POST', '/logs/filter', body));
 
   const fresh = (rows: readonly Json[]): readonly Json[] =>
     rows.filter((row) => {
@@ -58,7 +50,7 @@ export function logTail(call: PrefectCall, id: string): RunLog {
 
   const next = async (page: ReadPage, session: Session): Promise<readonly Json[]> => {
     const rows = await page(logsAfter(id, after, 'TIMESTAMP_ASC', offset), session);
-    if (rows === undefined) return [];
+    if (!isArray(rows)) return [];
     const added = fresh(rows);
     pageWasFull = rows.length >= PAGE;
     const last = textAt(rows.at(-1), 'timestamp');
@@ -86,8 +78,8 @@ export function logTail(call: PrefectCall, id: string): RunLog {
           lines.push(...(await next(persistently, session)).flatMap(logLines));
           if (!pageWasFull) return lines;
         }
-        const end = (await persistently(logsAfter(id, after, 'TIMESTAMP_DESC', 0), session)) ?? [];
-        const last = fresh(end).toReversed();
+        const end = await persistently(logsAfter(id, after, 'TIMESTAMP_DESC', 0), session);
+        const last = isArray(end) ? fresh(end).toReversed() : [];
         return [...lines, '… (lines left out; the page of the run has all)', ...last.flatMap(logLines)];
       } catch (error) {
         if (!(error instanceof SubmitError)) throw error;
@@ -102,8 +94,8 @@ function forgetBefore(seen: Map<string, number>, time: number): void {
 }
 
 function logsAfter(id: string, after: string | undefined, sort: string, offset: number): JsonObject {
-  const timestamp = after === undefined ? {} : { timestamp: { after_: after } };
-  return { logs: { flow_run_id: { any_: [id] }, ...timestamp }, sort, limit: PAGE, offset };
+  const timestamp = after === undefined ? undefined : { after_: after };
+  return { logs: { flow_run_id: { any_: [id] }, ...defined({ timestamp }) }, sort, limit: PAGE, offset };
 }
 
 const LEVELS: readonly (readonly [number, string])[] = [

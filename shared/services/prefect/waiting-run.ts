@@ -1,28 +1,24 @@
-import { answerJson, type HttpCall, isSuccess } from '../../http/http.ts';
 import { urlPart } from '../../http/url-part.ts';
 import { isArray, isObject, type Json, textAt } from '../../json.ts';
 import { plainLine } from '../../remote-text.ts';
-import type { PrefectApi } from './api.ts';
+import { glance, type PrefectApi } from './api.ts';
 
 /**
  * Why a run that is due does not begin: what its work pool and queue are like, and who asks them for work. Details that
  * may not be seen are left out.
  * https://docs.prefect.io/v3/concepts/work-pools
  */
-export async function whyLate({ attempt, call }: PrefectApi, run: Json): Promise<string> {
+export async function whyLate(prefect: PrefectApi, run: Json): Promise<string> {
   const poolName = textAt(run, 'work_pool_name');
   const queueName = textAt(run, 'work_queue_name');
   if (poolName === undefined)
     return 'no process has picked it up: the deployment has no work pool, so the process that serves it must be running';
+  const { call } = prefect;
   const path = `/work_pools/${urlPart(poolName)}`;
-  const ask = async (request: HttpCall): Promise<Json | undefined> => {
-    const result = await attempt(request);
-    return result.kind === 'answer' && isSuccess(result) ? answerJson(result) : undefined;
-  };
   const [pool, queue, workers] = await Promise.all([
-    ask(call('GET', path)),
-    queueName === undefined ? undefined : ask(call('GET', `${path}/queues/${urlPart(queueName)}`)),
-    ask(call('POST', `${path}/workers/filter`, { limit: 50 })),
+    glance(prefect, call('GET', path)),
+    queueName === undefined ? undefined : glance(prefect, call('GET', `${path}/queues/${urlPart(queueName)}`)),
+    glance(prefect, call('POST', `${path}/workers/filter`, { limit: 50 })),
   ]);
   const where = `work pool ${plainLine(poolName, 80)}${queueName === undefined ? '' : `, queue ${plainLine(queueName, 80)}`}`;
   return `no worker has picked it up: ${where}${reasonOf(pool, queue, workers)}`;

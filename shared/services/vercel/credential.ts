@@ -34,17 +34,12 @@ function revocationCall({ clientId }: VercelTrust, token: string): HttpCall {
   return formCall(`${TOKEN_ENDPOINT}/revoke`, { client_id: clientId, token, token_type_hint: 'access_token' });
 }
 
-interface LiveToken {
-  readonly token: Secret;
-  /** In ms; infinite where the service did not say. */
-  readonly endsAt: number;
-}
-
 /** Credentials of a team's OIDC federation policy: short-lived, and revoked when the step ends. */
 export function vercelCredential(trust: VercelTrust, environment: ExchangeEnvironment): CredentialSource {
   const { clock, http, log, subjectTokens } = environment;
   const { audience, acceptsDefault } = trust;
-  let live: readonly LiveToken[] = [];
+  /** The tokens that were not revoked; `endsAt` in ms, infinite where the service did not say. */
+  let live: readonly { readonly token: Secret; readonly endsAt: number }[] = [];
 
   const credential = exchangedCredential(
     {

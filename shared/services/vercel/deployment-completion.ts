@@ -54,13 +54,12 @@ function failed(status: RunStatus, cause: FailureCause, message: string): RunSta
 /** A success names the domain. A conflict means that the deployment has the domain already, unless it says something else. */
 function isAssigned(answer: Answer): boolean {
   if (isSuccess(answer)) return textAt(answerJson(answer), 'alias') !== undefined;
-  const code = answerJson(answer) === undefined ? undefined : textAt(vercelError(answer), 'code');
-  return answer.status === 409 && !/in_use|taken|not_ready/.test(code ?? '');
+  return answer.status === 409 && !/in_use|taken|not_ready/.test(textAt(vercelError(answer), 'code') ?? '');
 }
 
 function refusalOf(answer: Answer): string {
   if (isSuccess(answer)) return describeAttempt(answer);
-  const error = answerJson(answer) === undefined ? {} : vercelError(answer);
+  const error = vercelError(answer);
   const parts = [textAt(error, 'code') ?? String(answer.status), textAt(error, 'message') ?? ''];
   return plainLine(parts.filter((part) => part !== '').join(': '), 300);
 }

@@ -118,14 +118,10 @@ export function vertexJob<S extends Settings>(job: VertexJob<S>): JobKind {
       const access = accessOf(values, binding);
       const resource = attach || spec === undefined ? undefined : resourceOf(job, spec, values, binding);
       if (faults.messages.length > 0) return undefined;
-      const calls = callsOf(job, values, access, binding);
+      const calls = callsOf(job.collection, values, access, binding);
       const run = runOf(job, values, access, calls);
-      const plan = {
-        title: `${job.noun} in ${values.project}, ${values.region}`,
-        access,
-        longestSeconds: undefined,
-        run,
-      };
+      const title = `${job.noun} in ${values.project}, ${values.region}`;
+      const plan = { title, access, longestSeconds: undefined, run };
       if (resource === undefined) return { ...plan, does: 'attach' };
       return {
         ...plan,
@@ -190,12 +186,7 @@ function resourceOf<S extends Settings>(
   return withField(labelled, 'displayName', name.slice(0, 128));
 }
 
-function callsOf<S extends Settings>(
-  { collection }: VertexJob<S>,
-  { region }: CommonValues,
-  { origin, place }: Access,
-  { context }: Binding,
-) {
+function callsOf(collection: string, { region }: CommonValues, { origin, place }: Access, { context }: Binding) {
   // Shown in Google's audit log next to the request.
   const headers = { 'x-goog-request-reason': `keyless-submit ${context.buildUrl}`.slice(0, 500) };
   const call = (method: HttpCall['method'], path: string, body?: JsonObject): HttpCall =>
