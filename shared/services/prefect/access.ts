@@ -81,10 +81,7 @@ export function bindPrefect(values: PrefectValues, binding: Binding): PrefectAcc
 const FORMS: Readonly<Partial<Record<HeaderForm, string>>> = { bearer: 'API key', basic: 'user and password' };
 
 /** The secrets by the header that they are for, in lower case. */
-function boundSecrets(
-  values: PrefectValues,
-  binding: Binding,
-): ReadonlyMap<string, SecretSource & { form: HeaderForm }> {
+function boundSecrets(values: PrefectValues, binding: Binding): ReadonlyMap<string, HeaderSecret> {
   const { faults } = binding;
   const own = Object.entries(values.headers ?? {}).map(([name, value]) => [`${OF_HEADERS}${name}`, value] as const);
   const referred = Object.keys(values['secret-from'] ?? {}).filter((name) => name.startsWith(OF_HEADERS));
@@ -99,7 +96,7 @@ function boundSecrets(
     binding,
     elsewhere,
   );
-  const secrets = new Map<string, SecretSource & { form: HeaderForm }>();
+  const secrets = new Map<string, HeaderSecret>();
   const put = (setting: string, header: string, form: HeaderForm) => {
     const source = bound.get(setting);
     if (source === undefined) return;
@@ -119,6 +116,7 @@ function boundSecrets(
 }
 
 type HeaderForm = 'bearer' | 'basic' | 'plain';
+type HeaderSecret = SecretSource & { readonly form: HeaderForm };
 
 interface IdToken {
   readonly trust: GoogleAccountTrust;
@@ -159,16 +157,14 @@ function checkTogether(
 
 /** All secrets are read once. They have no end that is known; a refusal has them read again, for one that was rotated since. */
 function secretCredential(
-  secrets: ReadonlyMap<string, SecretSource & { form: HeaderForm }>,
+  secrets: ReadonlyMap<string, HeaderSecret>,
   environment: ExchangeEnvironment,
 ): CredentialSource {
   return cachedCredential({
     exchange: async (signal) => {
       const headers: Record<string, Secret> = {};
-      for (const [header, source] of secrets) {
-        const value = await source.read(environment, signal);
-        headers[header] = await headerValue(value, source, environment);
-      }
+      for (const [header, source] of secrets)
+        headers[header] = await headerValue(await source.read(environment, signal), source, environment);
       return { headers, expiresAt: Number.POSITIVE_INFINITY };
     },
     clock: environment.clock,
@@ -179,7 +175,7 @@ function secretCredential(
 /** https://datatracker.ietf.org/doc/html/rfc7617#section-2 */
 async function headerValue(
   value: Secret,
-  { form, title }: SecretSource & { form: HeaderForm },
+  { form, title }: HeaderSecret,
   { conceal }: ExchangeEnvironment,
 ): Promise<Secret> {
   if (form === 'plain') return headerText(title, value);

@@ -42,10 +42,8 @@ export function artifactNotes(artifacts: readonly Json[]): Conclusion['notes'] {
   const shown = artifacts.slice(0, SHOWN_ARTIFACTS).map((artifact) => {
     const description = textAt(artifact, 'description') ?? '';
     const title = `Artifact ${plainLine(textAt(artifact, 'key') ?? 'without a key', 100)} (${plainLine(typeOf(artifact), 40)})`;
-    return {
-      title,
-      lines: [...(description === '' ? [] : [description]), ...artifactLines(artifact)].flatMap(cutLines),
-    };
+    const texts = [...(description === '' ? [] : [description]), ...artifactLines(artifact)];
+    return { title, lines: texts.flatMap(cutLines) };
   });
   const hidden = artifacts.length - shown.length;
   return hidden > 0 ? [...shown, { title: 'More artifacts', lines: [`… and ${hidden} more`] }] : shown;
@@ -72,11 +70,10 @@ function allOf(lines: readonly string[]): Lines {
 }
 
 function linesOf(type: string, data: Json | undefined): Lines {
-  if (data === undefined || data === null) return allOf([]);
+  if (data === undefined || data === null || type === 'image' || type === 'result') return allOf([]);
   if (type === 'progress') return allOf([`${textAt({ data }, 'data') ?? ''} %`]);
-  if (type === 'image' || type === 'result') return allOf([]);
   if (type === 'table') return tableLines(structured(data));
-  return allOf(typeof data === 'string' ? plainText(data.slice(0, DATA_LIMIT)).split('\n') : [stringifyJson(data)]);
+  return allOf(typeof data === 'string' ? cutLines(data) : [stringifyJson(data)]);
 }
 
 /** Tables come as JSON text: a list of rows (by column or in order), or columns by name. */

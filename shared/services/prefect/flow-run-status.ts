@@ -60,23 +60,18 @@ function isLate(run: Json): boolean {
 }
 
 function detailOf(run: Json, type: string, name: string, message: string): string | undefined {
-  const parts = [
-    ...(explanationOf(run, type, name) ?? []),
-    // A message that only says the state again tells nothing.
-    ...(message === '' || message === name ? [] : [plainLine(message, 160)]),
-  ];
-  return parts.length === 0 ? undefined : parts.join('; ');
+  // A message that only says the state again tells nothing.
+  const parts = [explanationOf(run, type, name), message === name ? '' : plainLine(message, 160)];
+  return parts.filter((part) => part !== '').join('; ') || undefined;
 }
 
-function explanationOf(run: Json, type: string, name: string): readonly string[] | undefined {
+function explanationOf(run: Json, type: string, name: string): string {
   if (name === 'AwaitingConcurrencySlot')
-    return ['waits for a free slot: the concurrency limit of the deployment, its pool or its queue is reached'];
-  if (name === 'AwaitingRetry')
-    return [`failed ${numberAt(run, 'run_count') ?? 1} time(s) and is tried again${at(run)}`];
-  if (name === 'Suspended' || name === 'Paused') return ['waits for somebody to resume it on its page'];
-  if (name === 'InfrastructurePending') return ['its infrastructure is being started'];
-  if (name === 'Scheduled' && type === 'SCHEDULED') return isForLater(run) ? [`starts${at(run)}`] : undefined;
-  return undefined;
+    return 'waits for a free slot: the concurrency limit of the deployment, its pool or its queue is reached';
+  if (name === 'AwaitingRetry') return `failed ${numberAt(run, 'run_count') ?? 1} time(s) and is tried again${at(run)}`;
+  if (name === 'Suspended' || name === 'Paused') return 'waits for somebody to resume it on its page';
+  if (name === 'InfrastructurePending') return 'its infrastructure is being started';
+  return name === 'Scheduled' && type === 'SCHEDULED' && isForLater(run) ? `starts${at(run)}` : '';
 }
 
 /** Whether the run was asked for a time of its own, and not for at once. */

@@ -132,18 +132,17 @@ async function readReferences(
   for (const config of configs) {
     for (const value of Object.values(objectAt(config, 'filePathMap'))) {
       const name = typeof value === 'string' ? normalPath(value) : undefined;
-      if (name === undefined) outside.add(plainLine(String(value), 200));
-      else if (VERSION_CONTROL.test(name)) versioned.add(plainLine(name, 200));
+      if (name === undefined) outside.add(String(value));
+      else if (VERSION_CONTROL.test(name)) versioned.add(name);
       else names.add(name);
     }
   }
-  for (const name of [...outside].slice(0, NAMED))
-    faults.add('directory', `a function's filePathMap leads outside of the checkout: ${name}`);
-  for (const name of [...versioned].slice(0, NAMED))
-    faults.add(
-      'directory',
-      `a function's filePathMap takes a file of version control, which is never deployed: ${name}`,
-    );
+  const tell = (told: Iterable<string>, problem: string): void => {
+    for (const name of [...told].slice(0, NAMED))
+      faults.add('directory', `a function's filePathMap ${problem.replace('{name}', () => plainLine(name, 200))}`);
+  };
+  tell(outside, 'leads outside of the checkout: {name}');
+  tell(versioned, 'takes a file of version control, which is never deployed: {name}');
 
   const lost: string[] = [];
   const find = async (name: string): Promise<readonly OutputFile[]> => {
@@ -156,8 +155,7 @@ async function readReferences(
     return [];
   };
   const found = await pMap(names, find, { concurrency: READ_AT_ONCE });
-  for (const name of lost.sort().slice(0, NAMED))
-    faults.add('directory', `a function's filePathMap needs ${plainLine(name, 200)}, which is not in the checkout`);
+  tell(lost.sort(), 'needs {name}, which is not in the checkout');
   if (lost.length > NAMED)
     faults.add('directory', `${lost.length - NAMED} more files that functions need are not in the checkout`);
   return found.flat();
