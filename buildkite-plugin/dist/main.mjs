@@ -1,2 +1,2 @@
 import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);
-import"./chunk-7VHI3UAR.mjs";import"./chunk-KSPA745I.mjs";
+import"./chunk-GJYCUJIL.mjs";import"./chunk-KSPA745I.mjs";

@@ -1,0 +1,2 @@
+import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);
+import{i}from"./chunk-GJYCUJIL.mjs";function a(t){return encodeURIComponent(t.toWellFormed())}function p(t,e,o,n={}){return o===void 0?{method:t,url:e,headers:n}:{method:t,url:e,headers:{...n,"content-type":"application/json"},body:i(o)}}function c(t,e,o={}){let n=new URLSearchParams;for(let[s,r]of Object.entries(e))r!==void 0&&n.append(s,r);return{method:"POST",url:t,headers:{...o,"content-type":"application/x-www-form-urlencoded"},body:n.toString()}}export{a,p as b,c};

@@ -1,0 +1,2 @@
+import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);
+import{f as t}from"./chunk-GJYCUJIL.mjs";function o(e,r){return new t("unreadable-answer",{happened:`${e} answered with an id that does not have its form`,expected:[r],remedy:[`Check that ${e} is the service's own host and not a proxy. Retry the step: a job that exists is found by its key.`]})}export{o as a};

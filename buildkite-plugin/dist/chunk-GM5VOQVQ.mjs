@@ -1,2 +1,0 @@
-import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);
-import{r}from"./chunk-7VHI3UAR.mjs";function e(i){return{ci_platform:i.platform,ci_repository:i.repository,ci_commit:i.commit,...r({ci_branch:i.branch,ci_tag:i.tag,ci_pull_request:i.pullRequest,ci_environment:i.deploymentEnvironment}),ci_build:i.buildNumber,ci_build_url:i.buildUrl}}export{e as a};

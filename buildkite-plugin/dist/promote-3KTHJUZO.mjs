@@ -1,0 +1,2 @@
+import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);
+import{a as o}from"./chunk-6SVVMAR5.mjs";import"./chunk-DKXSDK6I.mjs";import"./chunk-NNJCWB65.mjs";import"./chunk-LRFTWF5J.mjs";import"./chunk-5VH52YOV.mjs";import"./chunk-AU3DG6BU.mjs";import"./chunk-AC2XIHKQ.mjs";import"./chunk-2O4OYRW4.mjs";import"./chunk-GJYCUJIL.mjs";import"./chunk-KSPA745I.mjs";var t=o("promote","Vercel promotion","The deployment to promote.");export{t as kind};

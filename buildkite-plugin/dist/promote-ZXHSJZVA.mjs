@@ -1,2 +1,0 @@
-import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);
-import{a as o}from"./chunk-WCLENZUE.mjs";import"./chunk-ZZJ6GU4V.mjs";import"./chunk-HLCDPBWO.mjs";import"./chunk-GNJ6BNIU.mjs";import"./chunk-2PQLBGC4.mjs";import"./chunk-GUTA6PDD.mjs";import"./chunk-USAW7U43.mjs";import"./chunk-R3LOP4XG.mjs";import"./chunk-7VHI3UAR.mjs";import"./chunk-KSPA745I.mjs";var t=o("promote","Vercel promotion","The deployment to promote.");export{t as kind};
